@@ -98,8 +98,6 @@ class CpuClient {
   virtual CpuAction pause(VcpuId vcpu) = 0;
 };
 
-enum class Access { kRead, kWrite, kExecute };
-
 // One engine that runs the vCPUs of one domain, one at a time. Not thread-safe; owned by the machine.
 class Cpu {
  public:

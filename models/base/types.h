@@ -39,4 +39,7 @@ struct VcpuRef {
   friend constexpr auto operator<=>(VcpuRef, VcpuRef) = default;
 };
 
+// What a guest-virtual access wants to do.
+enum class Access : uint8_t { kRead, kWrite, kExecute };
+
 }  // namespace xensim

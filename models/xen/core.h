@@ -1,0 +1,37 @@
+// The core as a library: makes the implementation of CoreApi.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/xen/core_api.h"
+#include "models/xen/flavour.h"
+#include "models/xen/platform.h"
+
+namespace xensim::xen {
+
+// Reads of the core's state for reports and invariants, while nobody is inside it; no scheduling points.
+class CoreInspector {
+ public:
+  virtual ~CoreInspector() = default;
+  // Events that are pending, unmasked and bound to a blocked vCPU that nobody signalled, and pollers of a pending port that
+  // sleep on: what should have been delivered and never will be.
+  virtual std::vector<LostEvent> lost_events() const = 0;
+  // Broken invariants of the core's own data (reference counts, maptrack, poll bits), one line each; empty: all hold.
+  virtual std::vector<std::string> broken_invariants() const = 0;
+  // A line for a dead guest's report: how the port is bound, pending, masked.
+  virtual std::string describe_port(DomId dom, Port port) const = 0;
+  virtual std::string describe_vcpu(VcpuRef vcpu) const = 0;
+};
+
+// Owns all state of the hypervisor; borrows the Platform, which must outlive it.
+struct CoreInstance {
+  std::unique_ptr<CoreApi> api;
+  const CoreInspector* inspector = nullptr;  // lives as long as `api`
+};
+
+CoreInstance make_core(Platform& platform, const Flavour& flavour);
+
+}  // namespace xensim::xen

@@ -1,0 +1,55 @@
+// Shared<T>: a field of the core that is touched without a lock. Each access is a named scheduling point, then one sequentially
+// consistent atomic operation: real races are between two of these.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "models/xen/platform.h"
+
+namespace xensim::xen {
+
+// Borrows the Platform, which must outlive it. `dom` and `index` (port, vCPU, word) say which field it is.
+template <class T>
+class Shared {
+ public:
+  Shared(Platform& platform, Site site, DomId dom, uint32_t index = 0, T initial = T{})
+      : platform_(&platform), value_(initial), index_(index), dom_(dom), site_(site) {}
+
+  T load() {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kLoad);
+    return value_.load();
+  }
+  void store(T value) {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kStore);
+    value_.store(value);
+  }
+  T exchange(T value) {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
+    return value_.exchange(value);
+  }
+  T fetch_or(T bits) {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
+    return value_.fetch_or(bits);
+  }
+  T fetch_and(T bits) {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
+    return value_.fetch_and(bits);
+  }
+  T fetch_add(T amount) {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
+    return value_.fetch_add(amount);
+  }
+  // The value without a scheduling point: for checks, reports and save, while nobody runs.
+  T peek() const { return value_.load(std::memory_order_relaxed); }
+  void poke(T value) { value_.store(value, std::memory_order_relaxed); }
+
+ private:
+  Platform* platform_;
+  std::atomic<T> value_;
+  uint32_t index_;
+  DomId dom_;
+  Site site_;
+};
+
+}  // namespace xensim::xen
