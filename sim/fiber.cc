@@ -1,0 +1,151 @@
+// See fiber.h.
+#include "sim/fiber.h"
+
+#include <sys/mman.h>
+
+#include <boost/context/detail/fcontext.hpp>
+#include <new>
+
+#include "models/base/check.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define XS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define XS_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define XS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define XS_TSAN 1
+#endif
+#endif
+
+#ifdef XS_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef XS_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace xensim::sim {
+
+namespace ctx = boost::context::detail;
+
+struct Fiber::Impl {
+  std::span<std::byte> stack;
+  bool owns_stack = false;
+  ctx::fcontext_t context = nullptr;   // where the fiber goes on
+  ctx::fcontext_t resumer = nullptr;   // where its resumer goes on
+  Function function = nullptr;
+  void* argument = nullptr;
+  Fiber* self = nullptr;
+  std::exception_ptr failure;
+#ifdef XS_ASAN
+  void* fake_stack = nullptr;
+  void* resumer_fake_stack = nullptr;
+  const void* resumer_bottom = nullptr;
+  size_t resumer_size = 0;
+#endif
+#ifdef XS_TSAN
+  void* tsan_fiber = nullptr;
+  void* tsan_resumer = nullptr;
+#endif
+
+  static void entry(ctx::transfer_t transfer);
+  void enter();
+  void leave(bool for_ever);
+};
+
+Fiber::Fiber(size_t stack_bytes) : impl_(std::make_unique<Impl>()) {
+  void* memory = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  impl_->stack = {static_cast<std::byte*>(memory), stack_bytes};
+  impl_->owns_stack = true;
+  impl_->self = this;
+}
+
+Fiber::Fiber(std::span<std::byte> stack) : impl_(std::make_unique<Impl>()) {
+  impl_->stack = stack;
+  impl_->self = this;
+}
+
+Fiber::~Fiber() {
+#ifdef XS_TSAN
+  if (impl_->tsan_fiber) __tsan_destroy_fiber(impl_->tsan_fiber);
+#endif
+#ifdef XS_ASAN
+  __asan_unpoison_memory_region(impl_->stack.data(), impl_->stack.size());
+#endif
+  if (impl_->owns_stack) munmap(impl_->stack.data(), impl_->stack.size());
+}
+
+void Fiber::start(Function function, void* argument) {
+#ifdef XS_ASAN
+  // An abandoned run leaves poisoned frames behind.
+  __asan_unpoison_memory_region(impl_->stack.data(), impl_->stack.size());
+  impl_->fake_stack = nullptr;
+#endif
+  impl_->function = function;
+  impl_->argument = argument;
+  impl_->context = ctx::make_fcontext(impl_->stack.data() + impl_->stack.size(), impl_->stack.size(), &Impl::entry);
+  active_ = true;
+}
+
+void Fiber::Impl::entry(ctx::transfer_t transfer) {
+  Impl* impl = static_cast<Impl*>(transfer.data);
+  impl->resumer = transfer.fctx;
+#ifdef XS_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, &impl->resumer_bottom, &impl->resumer_size);
+#endif
+  try {
+    impl->function(impl->argument);
+  } catch (...) {
+    impl->failure = std::current_exception();
+  }
+  impl->self->active_ = false;
+  impl->leave(true);
+}
+
+void Fiber::Impl::enter() {
+#ifdef XS_ASAN
+  __sanitizer_start_switch_fiber(&resumer_fake_stack, stack.data(), stack.size());
+#endif
+#ifdef XS_TSAN
+  if (!tsan_fiber) tsan_fiber = __tsan_create_fiber(0);
+  tsan_resumer = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_fiber, 0);
+#endif
+  const ctx::transfer_t back = ctx::jump_fcontext(context, this);
+  context = back.fctx;
+#ifdef XS_ASAN
+  __sanitizer_finish_switch_fiber(resumer_fake_stack, nullptr, nullptr);
+#endif
+}
+
+void Fiber::Impl::leave([[maybe_unused]] bool for_ever) {
+#ifdef XS_ASAN
+  __sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_stack, resumer_bottom, resumer_size);
+#endif
+#ifdef XS_TSAN
+  __tsan_switch_to_fiber(tsan_resumer, 0);
+#endif
+  const ctx::transfer_t again = ctx::jump_fcontext(resumer, nullptr);
+  resumer = again.fctx;
+#ifdef XS_ASAN
+  __sanitizer_finish_switch_fiber(fake_stack, &resumer_bottom, &resumer_size);
+#endif
+}
+
+void Fiber::resume() {
+  XS_CHECK(active_);
+  impl_->enter();
+  if (impl_->failure) std::rethrow_exception(std::exchange(impl_->failure, nullptr));
+}
+
+void Fiber::yield() { impl_->leave(false); }
+
+}  // namespace xensim::sim

@@ -1,0 +1,44 @@
+// Fiber: a stack of its own, switched by hand (Boost.Context's fcontext). Sanitizers are told of each switch.
+//
+// Not movable; belongs to one thread. The function runs at the first resume(); when it returns the fiber is done and may be
+// started again. A fiber that is abandoned half-way (destroyed or reset while suspended) is not unwound: what runs on it must
+// own nothing that only its stack could free, except through FiberStack reuse by start().
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+
+namespace xensim::sim {
+
+class Fiber {
+ public:
+  static constexpr size_t kDefaultStack = 128 * 1024;
+
+  // With a stack of its own, or on the given memory (a native guest's stack lies in its RAM).
+  explicit Fiber(size_t stack_bytes = kDefaultStack);
+  explicit Fiber(std::span<std::byte> stack);
+  ~Fiber();
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  using Function = void (*)(void* argument);
+  // Makes the fiber ready to run function(argument) from its beginning. It must not be running.
+  void start(Function function, void* argument);
+  // Runs until the fiber yields or its function returns. An exception that leaves the function is rethrown here.
+  void resume();
+  // Called on the fiber: back to whoever resumed it.
+  void yield();
+  // Nothing to run: never started, or the function returned.
+  bool done() const { return !active_; }
+  void abandon() { active_ = false; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  bool active_ = false;
+};
+
+}  // namespace xensim::sim

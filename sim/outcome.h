@@ -1,0 +1,49 @@
+// Outcome: what one execution of a scenario came to; every report (text, JSON, exit status) is made from it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/base/types.h"
+
+namespace xensim::sim {
+
+// What counts as a failure (docs: the command line's contract).
+enum class FailureKind { kGuest, kInvariant, kCheck, kDeadlock, kLostEvent, kNoProgress, kRace, kDivergence, kExpectation };
+
+struct Failure {
+  FailureKind kind;
+  std::string message;  // one line
+  std::string where;    // d1v0 rip symbol, or a port, or a file
+  std::string report;   // many lines: registers, stack, last events of each vCPU; may be empty
+};
+
+struct ConsoleLine {
+  DomId dom;
+  std::string guest;
+  std::string text;
+};
+
+struct DomainEnd {
+  DomId dom;
+  std::string guest;
+  std::string how;  // poweroff, reboot, crash, suspend, watchdog, soft-reset, still running
+};
+
+struct Outcome {
+  std::optional<Failure> failure;
+  std::vector<ConsoleLine> console;
+  std::vector<DomainEnd> ends;
+  uint64_t instructions = 0;
+  uint64_t virtual_ns = 0;
+  uint64_t hypercalls = 0;
+  uint64_t points = 0;      // scheduling points passed
+  uint64_t switches = 0;    // times another actor was chosen
+  std::string trace_hash;   // hex; empty where nothing was hashed
+};
+
+const char* failure_kind_name(FailureKind kind);
+
+}  // namespace xensim::sim
