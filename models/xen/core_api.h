@@ -1,7 +1,6 @@
 // CoreApi: the entry points of the core. The machine calls them; the recorder is a decorator of this interface and of Platform.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,16 +8,10 @@
 
 #include "models/base/result.h"
 #include "models/base/types.h"
+#include "models/xen/abi/regs.h"
 #include "models/xen/platform.h"
 
 namespace xensim::xen {
-
-struct HypercallRegs {
-  bool mode64 = true;       // 64-bit ABI: long mode; else 32-bit, arguments are 32 bits wide
-  uint8_t cpl = 0;
-  uint64_t nr = 0;          // RAX
-  std::array<uint64_t, 6> args{};  // RDI, RSI, RDX, R10, R8, R9 or EBX, ECX, EDX, ESI, EDI, EBP
-};
 
 // A range of a domain's RAM and where it lies in machine memory.
 struct RamRange {
