@@ -122,6 +122,10 @@ class Platform {
   virtual void lock(LockState& lock) = 0;
   virtual bool try_lock(LockState& lock) = 0;
   virtual void unlock(LockState& lock) = 0;
+  // The same lock held by many readers at once, which a writer (lock) waits for. A Platform that does not tell readers apart
+  // lets them in one by one.
+  virtual void lock_shared(LockState& lock) { this->lock(lock); }
+  virtual void unlock_shared(LockState& lock) { this->unlock(lock); }
   // A field that the core shares without a lock is about to be touched (shared.h).
   virtual void shared_access(Site site, DomId dom, uint32_t index, SharedOp op) = 0;
 };

@@ -1,0 +1,74 @@
+// One domain: its vCPUs, shared_info, event channels, and what the parts of the core that have files of their own keep for it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "models/base/types.h"
+#include "models/xen/core_api.h"
+#include "models/xen/evtchn_table.h"
+#include "models/xen/locks.h"
+#include "models/xen/platform.h"
+#include "models/xen/shared.h"
+#include "models/xen/vcpu.h"
+
+namespace xensim::xen {
+
+class P2m;         // p2m.h
+class GrantTable;  // grant_table.h
+
+inline constexpr uint32_t kMaxVcpus = 128;      // hvm_info_table.h, HVM_MAX_VCPUS
+inline constexpr unsigned kHvmParamCount = 39;  // hvm/params.h, HVM_NR_PARAMS
+
+class Domain {
+ public:
+  // `config` was checked. vCPU 0 is up, the others are down; ports 1 to reserved_ports are taken.
+  Domain(Platform& platform, const DomainConfig& config);
+  ~Domain();
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
+
+  DomId id() const { return id_; }
+  bool privileged() const { return privileged_; }
+  uint32_t vcpu_count() const { return static_cast<uint32_t>(vcpus_.size()); }
+  // nullptr: there is no such vCPU. Any number a guest gave may be asked.
+  Vcpu* vcpu(uint64_t number) { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }
+  const Vcpu* vcpu(uint64_t number) const { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }
+
+  P2m& p2m() { return *p2m_; }
+  GrantTable& grants() { return *grants_; }
+
+  // The page every guest of the ABI maps with XENMAPSPACE_shared_info.
+  Maddr shared_info() const { return shared_info_; }
+
+  // Guards vCPU lifecycle, registration of vcpu_info, HVM parameters.
+  Lock lock;
+  std::array<uint64_t, kHvmParamCount> hvm_params XS_GUARDED_BY(lock) = {};
+
+  // Layout of shared_info and vcpu_info, latched from the bitness of the vCPU that wrote the hypercall-page MSR or set the
+  // callback; read everywhere without a lock, as Xen does. Use latch_abi() of clock.h to change it.
+  std::atomic<bool> abi32{false};
+  // VMASST_TYPE_* bits that are on (xen.h).
+  std::atomic<uint64_t> vm_assist{0};
+  std::atomic<bool> shut_down{false};
+
+  EvtchnTable evtchn;
+
+  // Callback via: HVM_PARAM_CALLBACK_IRQ as it was set; decoded by upcall.h.
+  Shared<uint64_t> callback_via;
+  // vCPUs that are in SCHEDOP_poll, 64 to a word.
+  std::array<Shared<uint64_t>, kMaxVcpus / 64> poll_mask;
+
+ private:
+  DomId id_;
+  bool privileged_;
+  Maddr shared_info_;
+  std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  std::unique_ptr<P2m> p2m_;
+  std::unique_ptr<GrantTable> grants_;
+};
+
+}  // namespace xensim::xen

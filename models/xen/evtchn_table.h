@@ -1,0 +1,90 @@
+// The event channels of one domain: what each port is bound to, in buckets that are made when a port in them is first taken.
+//
+// A bucket is published by `valid_ports`, read without a lock, and stays until the domain is gone. Which lock guards a channel: to
+// change its state takes the event lock of its domain and the channel's own lock; to read it takes either.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "models/base/types.h"
+#include "models/xen/locks.h"
+#include "models/xen/platform.h"
+#include "models/xen/shared.h"
+
+namespace xensim::xen {
+
+class Domain;
+
+enum class ChannelState : uint8_t { kFree, kReserved, kUnbound, kInterdomain, kVirq, kIpi };
+
+struct Channel {
+  Channel(Platform& platform, DomId dom, uint32_t number)
+      : lock(LockRank::kChannel, Site::kChannelLock, dom, number),
+        notify_vcpu(platform, Site::kNotifyVcpu, dom, number),
+        port(number) {}
+
+  // Usable by a guest: bound, or waiting for the other side.
+  bool usable() const { return state > ChannelState::kReserved; }
+
+  Lock lock;
+  // The vCPU that is notified; bind_vcpu changes it under the event lock alone, while senders read it.
+  Shared<uint32_t> notify_vcpu;
+  uint32_t port;
+  ChannelState state = ChannelState::kFree;
+  DomId remote_dom;          // kUnbound: who may bind; kInterdomain: the peer
+  uint32_t remote_port = 0;  // kInterdomain
+  uint32_t virq = 0;         // kVirq
+  Domain* remote = nullptr;  // kInterdomain: the peer; nullptr: it lies outside (a backend of the machine)
+};
+
+class EvtchnTable {
+ public:
+  // Xen makes room for channels by the page; a port is valid up to the last page made.
+  static constexpr uint32_t kPortsPerBucket = 64;
+  static constexpr uint32_t kMaxPorts = 4096;  // 2-level: 64 words of 64 bits (32-bit ABI: 32 of 32)
+
+  // `max_port`: the highest number that may be taken.
+  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port);
+
+  // Guards allocation, binding and closing.
+  Lock event_lock;
+  // Ports below this have a Channel.
+  Shared<uint32_t> valid_ports;
+
+  // nullptr: no port with this number was ever made room for. A scheduling point.
+  Channel* find(uint64_t port) {
+    return port < valid_ports.load() ? &at(static_cast<uint32_t>(port)) : nullptr;
+  }
+  // `port` is known to be valid.
+  Channel& at(uint32_t port) { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
+  const Channel& at(uint32_t port) const { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
+
+  // Takes the lowest free port below `abi_ports` (how many ports the ABI in use has): its number, or -ENOSPC. The channel's state
+  // stays kFree: the caller sets it under the channel's lock.
+  int64_t allocate(uint32_t abi_ports) XS_REQUIRES(event_lock);
+
+  // Ports that are taken now; and where a reset in progress goes on (0 = none is).
+  uint32_t active XS_GUARDED_BY(event_lock) = 0;
+  uint32_t next_reset XS_GUARDED_BY(event_lock) = 0;
+
+ private:
+  struct Bucket {
+    template <std::size_t... I>
+    Bucket(Platform& platform, DomId dom, uint32_t first, std::index_sequence<I...>)
+        : channels{{Channel(platform, dom, first + static_cast<uint32_t>(I))...}} {}
+    std::array<Channel, kPortsPerBucket> channels;
+  };
+
+  void add_bucket() XS_REQUIRES(event_lock);
+
+  Platform& platform_;
+  DomId dom_;
+  uint32_t max_port_;
+  std::array<std::unique_ptr<Bucket>, kMaxPorts / kPortsPerBucket> buckets_;
+};
+
+}  // namespace xensim::xen

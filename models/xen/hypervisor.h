@@ -1,0 +1,80 @@
+// The core's private heart: the hypervisor with its domains, an entry into it, and what every hypercall handler is given.
+//
+// Locking: the list of domains only grows, before the first guest runs; a Domain or Vcpu reference stays valid as long as the core.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "models/xen/core_api.h"
+#include "models/xen/domain.h"
+#include "models/xen/flavour.h"
+#include "models/xen/locks.h"
+#include "models/xen/platform.h"
+#include "models/xen/vcpu.h"
+
+namespace xensim::xen {
+
+class Hypervisor {
+ public:
+  Hypervisor(Platform& platform, const Flavour& flavour) : platform_(platform), flavour_(flavour) {}
+
+  Platform& platform() { return platform_; }
+  const Flavour& flavour() const { return flavour_; }
+
+  // nullptr where there is no such domain; `id` is a real number, not DOMID_SELF.
+  Domain* find_domain(DomId id) const {
+    for (const std::unique_ptr<Domain>& domain : domains_) {
+      if (domain->id() == id) return domain.get();
+    }
+    return nullptr;
+  }
+  // In order of creation.
+  const std::vector<std::unique_ptr<Domain>>& domains() const { return domains_; }
+  Domain& add_domain(const DomainConfig& config) {
+    return *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
+  }
+
+ private:
+  Platform& platform_;
+  const Flavour flavour_;
+  std::vector<std::unique_ptr<Domain>> domains_;
+};
+
+// One entry into the core, on the stack of the actor that entered: passed to whatever may take a lock.
+struct Entry : LockContext {
+  explicit Entry(Hypervisor& hypervisor) : LockContext(hypervisor.platform()), hv(hypervisor) {}
+  const Flavour& flavour() const { return hv.flavour(); }
+
+  Hypervisor& hv;
+};
+
+// What a hypercall handler is given. `regs.args` are cut to 32 bits where the caller is in 32-bit mode.
+struct HypercallContext : Entry {
+  HypercallContext(Hypervisor& hypervisor, Domain& current_domain, Vcpu& current_vcpu, const HypercallRegs& registers)
+      : Entry(hypervisor), domain(current_domain), vcpu(current_vcpu), regs(registers) {}
+
+  bool mode64() const { return regs.mode64; }
+  uint64_t arg(unsigned index) const { return regs.args[index]; }
+  // A domain named by a guest: DOMID_SELF is the caller's own. nullptr: there is none.
+  Domain* domain_by_any_id(DomId id) const;
+
+  Domain& domain;  // current->domain
+  Vcpu& vcpu;      // current
+  const HypercallRegs& regs;
+};
+
+// Handlers, one a hypercall; each gives RAX (0 or positive, or a negative errno). Guest memory is reached through guest_access.h.
+#define XS_HYPERCALL(number, name, handler, registers) int64_t handler(HypercallContext& context);
+#define XS_NO_HYPERCALL(number, name)
+#define XS_SUBOP(call, number, name, argument)
+#include "models/xen/abi/hypercalls.def"
+#undef XS_HYPERCALL
+#undef XS_NO_HYPERCALL
+#undef XS_SUBOP
+
+// Calls the handler of `regs.nr`, as do_multicall and CoreApi::hypercall need it; -ENOSYS where there is none.
+int64_t dispatch_hypercall(HypercallContext& context);
+
+}  // namespace xensim::xen

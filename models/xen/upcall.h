@@ -1,0 +1,30 @@
+// How a vCPU is told of pending events: callback by vector, per-vCPU vector, GSI or PCI INTx; and the wake-up of a blocked vCPU.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "models/xen/core_api.h"
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+// Sets vcpu_info.evtchn_upcall_pending and, if it was clear, notifies the vCPU.
+void mark_events_pending(Entry& entry, Vcpu& vcpu);
+
+// HVM_PARAM_CALLBACK_IRQ was set to `value` (hvm/params.h). Any value is accepted; an unknown type means none.
+void set_callback_via(Entry& entry, Domain& domain, uint64_t value);
+
+// HVMOP_set_evtchn_upcall_vector: 0, -EINVAL (vector below 0x10) or -ENOENT (no such vCPU). A spurious upcall follows.
+int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t vcpu, uint8_t vector);
+
+// The vector that the vCPU takes now, if its callback goes by vector and an upcall is pending and not masked.
+std::optional<PendingUpcall> pending_upcall(Entry& entry, Vcpu& vcpu);
+
+// The level of a GSI or INTx callback follows vCPU 0's upcall_pending.
+void update_callback_level(Entry& entry, Domain& domain);
+
+// Asserts a per-vCPU vector again, once its local APIC is enabled.
+void reassert_after_lapic_enabled(Entry& entry, Vcpu& vcpu);
+
+}  // namespace xensim::xen

@@ -1,0 +1,70 @@
+// One vCPU as the hypervisor sees it: is it blocked or down, where its vcpu_info lies, its VIRQ ports, timers and time areas.
+//
+// Fields in Shared are touched without a lock, as in the hypervisors this stands for; the rest names its lock.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "models/base/types.h"
+#include "models/xen/locks.h"
+#include "models/xen/platform.h"
+#include "models/xen/shared.h"
+
+namespace xensim::xen {
+
+class Domain;
+
+inline constexpr uint32_t kVirqCount = 24;          // xen.h, NR_VIRQS
+inline constexpr uint32_t kLegacyVcpuInfos = 32;    // xen.h, XEN_LEGACY_MAX_VCPUS
+inline constexpr int32_t kPollAny = -1;             // Vcpu::poll_port: polls more than one port, or none
+
+// Accounting of how long the vCPU was in each state (vcpu.h, struct vcpu_runstate_info).
+struct Runstate {
+  uint32_t state = 0;  // RUNSTATE_*
+  uint64_t entry_time_ns = 0;
+  std::array<uint64_t, 4> time_ns{};
+};
+
+class Vcpu {
+ public:
+  Vcpu(Platform& platform, Domain& owner, VcpuId vcpu_id);
+  Vcpu(const Vcpu&) = delete;
+  Vcpu& operator=(const Vcpu&) = delete;
+
+  Domain& domain() const { return domain_; }
+  VcpuId id() const { return id_; }
+  VcpuRef ref() const;
+
+  // pause_flags: may run when both are 0.
+  Shared<uint32_t> blocked;   // waits for an event (SCHEDOP_block or poll, HLT)
+  Shared<uint32_t> down;      // VCPUOP_down, or never brought up
+  // What SCHEDOP_poll waits for: 0 = not polling, a port, or kPollAny.
+  Shared<int32_t> poll_port;
+  // Machine address of the vcpu_info in use: a slot of shared_info, a registered place, or the dummy page.
+  Shared<uint64_t> info_at;
+  std::atomic<bool> info_registered{false};  // written under the domain lock
+  std::atomic<bool> initialised{false};      // written under the domain lock
+
+  // Keeps a VIRQ's port from being closed while it is raised.
+  Lock virq_lock;
+  std::array<std::atomic<uint32_t>, kVirqCount> virq_port{};  // 0 = not bound; written under event_lock and virq_lock
+
+  // Per-vCPU upcall vector (HVMOP_set_evtchn_upcall_vector); 0 = none.
+  std::atomic<uint8_t> upcall_vector{0};
+
+  Lock lock;
+  Runstate runstate XS_GUARDED_BY(lock);
+  Gva runstate_area XS_GUARDED_BY(lock);     // 0 = none
+  bool runstate_area64 XS_GUARDED_BY(lock) = true;
+  Gva time_area XS_GUARDED_BY(lock);         // secondary vcpu_time_info; 0 = none
+  uint64_t periodic_period_ns XS_GUARDED_BY(lock) = 0;  // 0 = stopped
+  uint64_t periodic_last_ns XS_GUARDED_BY(lock) = 0;
+
+ private:
+  Domain& domain_;
+  VcpuId id_;
+};
+
+}  // namespace xensim::xen
