@@ -1,5 +1,5 @@
-// The main of every doctest program. Like doctest's own, except that a filter which selects no test case is a failure: CTest
-// runs each case by its name, and a name that no longer matches must not pass in silence.
+// The main of every doctest program. Like doctest's own, except that a filter which selects no test case is a failure:
+// CTest runs each case by its name, and a name that no longer matches must not pass in silence.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
