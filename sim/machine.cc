@@ -1,0 +1,243 @@
+// See machine.h: construction, the run as a whole, its end.
+#include "sim/machine.h"
+
+#include <fmt/format.h>
+
+#include "models/base/check.h"
+
+namespace xensim::sim {
+
+namespace {
+
+const char* reason_name(xen::ShutdownReason reason) {
+  switch (reason) {
+    case xen::ShutdownReason::kPoweroff: return "poweroff";
+    case xen::ShutdownReason::kReboot: return "reboot";
+    case xen::ShutdownReason::kSuspend: return "suspend";
+    case xen::ShutdownReason::kCrash: return "crash";
+    case xen::ShutdownReason::kWatchdog: return "watchdog";
+    case xen::ShutdownReason::kSoftReset: return "soft-reset";
+  }
+  return "unknown reason";
+}
+
+}  // namespace
+
+Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
+    : scenario_(scenario), flavour_(flavour), memory_(std::move(memory)) {
+  for (size_t i = 0; i < scenario.guests.size(); ++i) {
+    Domain domain;
+    domain.id = DomId{static_cast<uint16_t>(i + 1)};
+    domain.config = &scenario_.guests[i];
+    domain.ram = memory_.allocate(domain.config->memory_bytes);
+    domains_.push_back(std::move(domain));
+  }
+  memory_mark_ = memory_.allocated();
+  make_actors();
+}
+
+Machine::~Machine() = default;
+
+void Machine::make_actors() {
+  const auto add = [this](ActorInfo info, std::string label) -> Actor& {
+    auto actor = std::make_unique<Actor>();
+    actor->id = static_cast<ActorId>(actors_.size());
+    actor->info = std::move(info);
+    actor->label = std::move(label);
+    actors_.push_back(std::move(actor));
+    return *actors_.back();
+  };
+  add({ActorKind::kMachine, {}, "machine"}, "machine");
+  for (size_t d = 0; d < domains_.size(); ++d) {
+    for (uint32_t v = 0; v < domains_[d].config->vcpus; ++v) {
+      const VcpuRef ref{domains_[d].id, VcpuId{v}};
+      Actor& actor = add({ActorKind::kVcpu, ref, domains_[d].config->name}, fmt::format("d{}v{}", ref.dom.v, v));
+      actor.domain = static_cast<unsigned>(d);
+      domains_[d].vcpus.push_back(actor.id);
+    }
+  }
+  timers_ = &add({ActorKind::kTimer, {}, "timers"}, "timers");
+  timers_->fiber = std::make_unique<Fiber>();
+  outside_ = &add({ActorKind::kExternal, {}, "outside"}, "outside");
+  outside_->fiber = std::make_unique<Fiber>();
+}
+
+Machine::Domain& Machine::domain_of(DomId id) {
+  XS_CHECK(id.v >= 1 && id.v <= domains_.size());
+  return domains_[id.v - 1];
+}
+
+std::vector<ActorInfo> Machine::actor_table() const {
+  std::vector<ActorInfo> table;
+  for (const auto& actor : actors_) table.push_back(actor->info);
+  return table;
+}
+
+void Machine::reset(const MachineOptions& options) {
+  options_ = options;
+  strategy_ = options.strategy;
+  XS_CHECK_MSG(strategy_ == nullptr || actors_.size() <= kMaxActors, "too many vCPUs for a strategy");
+  api_ = nullptr;
+  core_ = {};
+  recording_core_.reset();
+  recording_platform_.reset();
+  writer_.reset();
+  memory_.release_to(memory_mark_);
+  events_due_.clear();
+  due_timers_.clear();
+  due_external_.clear();
+  occurrences_.clear();
+  context_ = {};
+  prng_ = Prng(options.seed);
+  current_ = nullptr;
+  cutting_ = finished_ = fair_ = false;
+  runnable_ = 0;
+  next_ = 0;
+  point_limit_ = options.max_points;
+  drive_until_free_ = nullptr;
+  outcome_ = {};
+  for (Domain& domain : domains_) {
+    domain.ended = false;
+    domain.partial_line.clear();
+  }
+  for (const auto& actor : actors_) {
+    actor->core_runnable = actor->in_entry = actor->ended = false;
+    actor->waiting = nullptr;
+    actor->at = {};
+    if (actor->fiber) actor->fiber->abandon();
+  }
+}
+
+void Machine::make_core() {
+  xen::Platform* platform = this;
+  if (options_.sink != nullptr) {
+    writer_.emplace(context_, *options_.sink);
+    platform = &recording_platform_.emplace(static_cast<xen::Platform&>(*this), *writer_);
+  }
+  core_ = xen::make_core(*platform, flavour_);
+  api_ = core_.api.get();
+  if (writer_) api_ = &recording_core_.emplace(*api_, *writer_);
+  for (const Domain& domain : domains_) {
+    xen::DomainConfig config;
+    config.id = domain.id;
+    config.vcpus = domain.config->vcpus;
+    config.ram.push_back({Gpa{0}, domain.config->memory_bytes, domain.ram});
+    if (flavour_.wide_event_limit) config.max_event_channels = 4095;
+    const Status made = api_->create_domain(config);
+    XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
+    actors_[domain.vcpus[0]]->core_runnable = true;
+    refresh(*actors_[domain.vcpus[0]]);
+  }
+}
+
+Outcome Machine::run() {
+  current_ = actors_[0].get();
+  make_core();
+  for (uint32_t i = 0; i < scenario_.events.size(); ++i) {
+    events_due_.arm({DueKind::kExternal, {}, i}, scenario_.events[i].at);
+  }
+  try {
+    start_guests();
+    main_loop();
+    drain();
+    const auto broken = core_.inspector->broken_invariants();
+    if (!broken.empty()) fail(FailureKind::kInvariant, broken.front(), "");
+  } catch (const CheckFailure& failure) {
+    fail(FailureKind::kCheck, failure.what(), current_ != nullptr ? current_->label : "");
+  }
+  account_ends();
+  return std::move(outcome_);
+}
+
+void Machine::main_loop() {
+  if (exploring()) {
+    explore_loop();
+  } else {
+    plain_loop();
+  }
+}
+
+bool Machine::all_ended() const {
+  for (const Domain& domain : domains_) {
+    if (!domain.ended) return false;
+  }
+  return true;
+}
+
+void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
+  if (domain.ended) return;
+  domain.ended = true;
+  domain.reason = reason;
+  flush_console(domain);
+  for (const ActorId id : domain.vcpus) {
+    actors_[id]->ended = true;
+    refresh(*actors_[id]);
+  }
+  if (writer_) writer_->write(traces::Exit{domain.id, reason});
+  domain_ended(domain);
+  if (all_ended()) finished_ = true;
+}
+
+void Machine::account_ends() {
+  outcome_.virtual_ns = context_.time.v;
+  outcome_.instructions = total_instructions();
+  for (Domain& domain : domains_) {
+    flush_console(domain);
+    outcome_.ends.push_back({domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
+  }
+  if (writer_) writer_->flush();
+  check_expectations();
+}
+
+void Machine::check_expectations() {
+  if (outcome_.failure) return;
+  for (const DomainEnd& end : outcome_.ends) {
+    if (end.how != scenario_.expect.result) {
+      return fail(FailureKind::kGuest, fmt::format("guest {} ended with {}, not {}", end.guest, end.how, scenario_.expect.result),
+                  end.guest);
+    }
+  }
+  size_t at = 0;
+  for (const std::string& wanted : scenario_.expect.console) {
+    while (at < outcome_.console.size() && outcome_.console[at].guest + ": " + outcome_.console[at].text != wanted) ++at;
+    if (at == outcome_.console.size()) {
+      return fail(FailureKind::kExpectation, fmt::format("the console line \"{}\" did not come", wanted), scenario_.name);
+    }
+    ++at;
+  }
+}
+
+void Machine::console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text) {
+  if (writer_) writer_->write(traces::Console{domain.id, channel, text});
+  for (const std::byte byte : text) {
+    const char c = static_cast<char>(byte);
+    if (c == '\n') {
+      end_line(domain);
+    } else if (c != '\r') {
+      domain.partial_line.push_back(c);
+    }
+  }
+}
+
+void Machine::flush_console(Domain& domain) {
+  if (!domain.partial_line.empty()) end_line(domain);
+}
+
+void Machine::end_line(Domain& domain) {
+  outcome_.console.push_back({domain.id, domain.config->name, std::move(domain.partial_line)});
+  domain.partial_line.clear();
+  if (options_.on_console) {
+    options_.on_console(domains_.size() > 1 ? domain.config->name + ": " + outcome_.console.back().text
+                                            : outcome_.console.back().text);
+  }
+}
+
+void Machine::fail(FailureKind kind, std::string message, std::string where, std::string report) {
+  finished_ = true;
+  if (outcome_.failure) return;
+  outcome_.failure = Failure{kind, std::move(message), std::move(where), std::move(report)};
+}
+
+VirtualNs Machine::slice_deadline() const { return std::min(events_due_.next(), VirtualNs{scenario_.time_limit.v + 1}); }
+
+}  // namespace xensim::sim

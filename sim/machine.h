@@ -1,0 +1,212 @@
+// Machine: runs a scenario. Holds the memory, the virtual clock, the event queue, the actors and the core, and is the Platform that
+// the core asks. How a vCPU executes is a backend's affair: SoftMachine, NativeMachine.
+//
+// Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy: each
+// scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/base/prng.h"
+#include "models/xen/core.h"
+#include "sim/actor.h"
+#include "sim/event_queue.h"
+#include "sim/machine_memory.h"
+#include "sim/outcome.h"
+#include "sim/scenario.h"
+#include "sim/strategy.h"
+#include "traces/event_writer.h"
+#include "traces/recording_core.h"
+#include "traces/recording_platform.h"
+
+namespace xensim::sim {
+
+struct MachineOptions {
+  uint64_t seed = 0;
+  Strategy* strategy = nullptr;            // nullptr: a plain run
+  traces::EventSink* sink = nullptr;       // nullptr: nothing is recorded or hashed
+  uint64_t max_points = 200'000;           // under a strategy: after these the schedule becomes fair, for as many again
+  std::function<void(const std::string&)> on_console;  // each console line as it is complete, may be empty
+};
+
+class Machine : protected xen::Platform {
+ public:
+  ~Machine() override;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Runs to the end; once, or again after reset().
+  Outcome run();
+  // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
+  virtual void reset(const MachineOptions& options);
+
+  // For the trace's header.
+  std::vector<ActorInfo> actor_table() const;
+  // The actors' short names by number.
+  const std::string& label(ActorId actor) const { return actors_[actor]->label; }
+
+ protected:
+  // One guest domain.
+  struct Domain {
+    DomId id;
+    const GuestConfig* config = nullptr;
+    Maddr ram;
+    bool ended = false;
+    xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;
+    std::vector<ActorId> vcpus;
+    std::string partial_line;
+  };
+
+  Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+
+  // Backend. Loads guests and gives their vCPU 0 its first state; called by run() after the core was made.
+  virtual void start_guests() = 0;
+  // Runs the vCPU until it is cut, blocks or its slice is over.
+  virtual void run_vcpu(Actor& actor) = 0;
+  // Finishes the vCPU's call into the core, and stops there (cuts are off).
+  virtual void finish_entry(Actor& actor) = 0;
+  // Something may be deliverable to the vCPU.
+  virtual void interrupt_hint(VcpuRef vcpu) = 0;
+  // A local APIC timer is due.
+  virtual void apic_timer_due(VcpuRef vcpu) = 0;
+  virtual void runnable_changed(Actor&) {}
+  // Virtual time within the slice that runs: instructions since time_ was brought up to date.
+  virtual uint64_t unaccounted_instructions() const { return 0; }
+  virtual uint64_t total_instructions() const { return 0; }
+  // A report for a failure of this vCPU: registers, stack. May be empty.
+  virtual std::string vcpu_report(const Actor&) const { return {}; }
+  // The slice must not run past this time.
+  virtual void deadline_moved() {}
+  virtual void domain_ended(Domain&) {}
+
+  // --- services for backends
+  bool exploring() const { return strategy_ != nullptr; }
+  Actor& actor_of(VcpuRef vcpu) { return *actors_[domain_of(vcpu.dom).vcpus.at(vcpu.vcpu.v)]; }
+  Domain& domain_of(DomId id);
+  // Asks the strategy at a point of the running actor: true, another goes on.
+  bool decide(const PointKey& key);
+  // Names the point; cuts the running fiber where the strategy says so. Nothing in a plain run or an uncut section.
+  void point(const PointKey& key) {
+    if (cutting_ && decide(key)) cut(key);
+  }
+  // On the running actor's fiber: leaves to the main loop until the actor's next turn.
+  void cut(const PointKey& key);
+  void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
+  void flush_console(Domain& domain);
+  void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
+  void end_domain(Domain& domain, xen::ShutdownReason reason);
+  void advance_time(uint64_t ns) { context_.time.v += ns; }
+  VirtualNs time() const { return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction}; }
+  void refresh(Actor& actor);  // its bit in the set of those that can run
+  traces::EventWriter* events() { return writer_ ? &*writer_ : nullptr; }
+  // Until which time the running vCPU may go on without looking up.
+  VirtualNs slice_deadline() const;
+
+  // Runs `body` as the given actor, without cuts, and puts back who ran before.
+  template <class Body>
+  auto as_actor(Actor& actor, Body&& body) {
+    struct Restore {
+      Machine& machine;
+      ActorId context;
+      Actor* current;
+      bool cutting;
+      ~Restore() {
+        machine.context_.actor = context;
+        machine.current_ = current;
+        machine.cutting_ = cutting;
+      }
+    } restore{*this, context_.actor, current_, cutting_};
+    context_.actor = actor.id;
+    current_ = &actor;
+    cutting_ = false;
+    return body();
+  }
+
+  // --- Platform
+  uint64_t load(xen::Site site, Maddr at, unsigned bytes) override;
+  void store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) override;
+  uint64_t rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) override;
+  void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
+  void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
+  void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
+  Mfn allocate_page(DomId owner) override;
+  VirtualNs now() override;
+  xen::ClockSample clock(DomId dom) override;
+  std::pair<uint64_t, uint32_t> wallclock_base() override;
+  void arm_timer(xen::TimerId id, VirtualNs deadline) override;
+  void cancel_timer(xen::TimerId id) override;
+  void kick(VcpuRef vcpu) override;
+  void set_runnable(VcpuRef vcpu, bool runnable) override;
+  void yield(VcpuRef vcpu) override;
+  void shutdown(DomId dom, xen::ShutdownReason reason) override;
+  void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
+  void lock(xen::LockState& lock) override;
+  bool try_lock(xen::LockState& lock) override;
+  void unlock(xen::LockState& lock) override;
+  void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
+
+  // --- fixed
+  const Scenario& scenario_;
+  xen::Flavour flavour_;
+  MachineMemory memory_;
+  std::vector<std::unique_ptr<Actor>> actors_;  // by ActorId; 0 is the machine
+  std::vector<Domain> domains_;
+
+  // --- glue
+  MachineOptions options_;
+  Strategy* strategy_ = nullptr;
+  std::optional<traces::EventWriter> writer_;
+  std::optional<traces::RecordingPlatform> recording_platform_;
+  std::optional<traces::RecordingCore> recording_core_;
+  xen::CoreInstance core_;
+  xen::CoreApi* api_ = nullptr;  // the core, through the recorder where there is one
+
+  // --- volatile
+  RunContext context_;
+  EventQueue events_due_;
+  Prng prng_{0};
+  Actor* current_ = nullptr;
+  bool cutting_ = false;
+  bool finished_ = false;
+  Outcome outcome_;
+
+ private:
+  void make_actors();
+  void make_core();
+  void main_loop();
+  void explore_loop();
+  void plain_loop();
+  void run_actor(Actor& actor);
+  void run_work(Actor& actor);
+  static void work_entry(void* machine);
+  void take_due();
+  bool idle();
+  void nothing_to_run();
+  void drain();
+  void end_line(Domain& domain);
+  void drive_owner(xen::LockState& lock);
+  void account_ends();
+  void check_expectations();
+  bool all_ended() const;
+
+  Actor* timers_ = nullptr;
+  Actor* outside_ = nullptr;
+  std::vector<xen::TimerId> due_timers_;
+  std::vector<uint32_t> due_external_;
+  uint64_t runnable_ = 0;  // a bit an actor; actors beyond 63 only in plain runs
+  unsigned next_ = 0;
+  bool fair_ = false;
+  uint64_t point_limit_ = 0;
+  xen::LockState* drive_until_free_ = nullptr;
+  uint64_t memory_mark_ = 0;
+  std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;
+};
+
+}  // namespace xensim::sim

@@ -1,0 +1,226 @@
+// The machine's scheduler: who runs next, what is due, and what it means when nobody can run.
+#include <fmt/format.h>
+
+#include "models/base/check.h"
+#include "sim/machine.h"
+
+namespace xensim::sim {
+
+bool Machine::decide(const PointKey& key) {
+  ++outcome_.points;
+  advance_time(scenario_.clock.ns_per_point);
+  if (context_.time >= events_due_.next()) take_due();
+  if (outcome_.points >= point_limit_) [[unlikely]] {
+    if (fair_) {
+      next_ = 0;
+      return true;
+    }
+    fair_ = true;
+    point_limit_ += options_.max_points;
+  }
+  if (fair_) {
+    next_ = next_runnable(runnable_, current_->id);
+    return next_ != current_->id;
+  }
+  Choice choice{outcome_.points, current_->id, runnable_, key, 0};
+  if (strategy_->wants_occurrence()) choice.occurrence = ++occurrences_[{current_->id, point_name(key)}];
+  next_ = strategy_->choose(choice);
+  return next_ != current_->id;
+}
+
+void Machine::cut(const PointKey& key) {
+  Actor& self = *current_;
+  self.at = key;
+  self.fiber->yield();
+  // Whoever resumed this fiber has made it current again.
+}
+
+void Machine::refresh(Actor& actor) {
+  if (actor.id >= kMaxActors) return;
+  const uint64_t bit = uint64_t{1} << actor.id;
+  if (actor.can_run()) {
+    runnable_ |= bit;
+  } else {
+    runnable_ &= ~bit;
+  }
+}
+
+void Machine::take_due() {
+  while (const auto due = events_due_.pop_due(time())) {
+    switch (due->kind) {
+      case DueKind::kXenTimer:
+        due_timers_.push_back(due->timer);
+        timers_->core_runnable = true;
+        refresh(*timers_);
+        break;
+      case DueKind::kExternal:
+        due_external_.push_back(due->external);
+        outside_->core_runnable = true;
+        refresh(*outside_);
+        break;
+      case DueKind::kApicTimer: apic_timer_due(due->timer.vcpu); break;
+    }
+  }
+}
+
+void Machine::work_entry(void* pointer) {
+  auto& machine = *static_cast<Machine*>(pointer);
+  Actor& self = *machine.current_;
+  self.in_entry = true;
+  if (&self == machine.timers_) {
+    while (!machine.due_timers_.empty()) {
+      const xen::TimerId id = machine.due_timers_.front();
+      machine.due_timers_.erase(machine.due_timers_.begin());
+      if (machine.domain_of(id.vcpu.dom).ended) continue;
+      machine.api_->timer_expired(id);
+    }
+  } else {
+    while (!machine.due_external_.empty()) {
+      const ExternalEvent event = machine.scenario_.events[machine.due_external_.front()];
+      machine.due_external_.erase(machine.due_external_.begin());
+      if (machine.domain_of(event.dom).ended) continue;
+      machine.api_->external_event(event.dom, event.port);
+    }
+  }
+  self.in_entry = false;
+  self.core_runnable = false;
+  machine.refresh(self);
+}
+
+void Machine::run_work(Actor& actor) {
+  if (actor.fiber->done()) actor.fiber->start(&Machine::work_entry, this);
+  cutting_ = exploring();
+  actor.fiber->resume();
+  cutting_ = false;
+  if (actor.fiber->done()) actor.at = {PointOp::kDone, 0, nullptr};
+}
+
+void Machine::run_actor(Actor& actor) {
+  if (current_ != &actor) {
+    if (writer_ && exploring()) writer_->write(traces::Decision{current_ != nullptr ? current_->id : ActorId{0}, actor.id});
+    ++outcome_.switches;
+  }
+  current_ = &actor;
+  context_.actor = actor.id;
+  if (actor.info.kind == ActorKind::kVcpu) {
+    run_vcpu(actor);
+  } else {
+    run_work(actor);
+  }
+  context_.actor = 0;
+}
+
+bool Machine::idle() {
+  if (events_due_.empty()) return false;
+  const VirtualNs due = events_due_.next();
+  if (due > scenario_.time_limit) return false;
+  if (due > context_.time) context_.time = due;
+  take_due();
+  return true;
+}
+
+void Machine::nothing_to_run() {
+  finished_ = true;
+  if (all_ended()) return;
+  const auto lost = core_.inspector->lost_events();
+  if (!lost.empty()) {
+    const auto& first = lost.front();
+    fail(FailureKind::kLostEvent,
+         fmt::format("d{}v{}: event on port {} is lost: {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v, first.why),
+         fmt::format("d{}v{} port {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v));
+    return;
+  }
+  if (!events_due_.empty()) {
+    fail(FailureKind::kNoProgress,
+         fmt::format("no end within the time limit of {} ns: all vCPUs wait for later", scenario_.time_limit.v), "");
+    return;
+  }
+  std::string who;
+  for (const auto& actor : actors_) {
+    if (actor->info.kind == ActorKind::kVcpu && !actor->ended) who += " " + actor->label;
+  }
+  fail(FailureKind::kDeadlock, "all vCPUs are blocked and nothing is due:" + who, who.empty() ? "" : who.substr(1));
+}
+
+void Machine::explore_loop() {
+  current_ = nullptr;
+  next_ = default_choice({0, 0, runnable_, {}, 0});
+  while (!finished_) {
+    if (runnable_ == 0) {
+      if (!idle()) return nothing_to_run();
+      continue;
+    }
+    if (((runnable_ >> next_) & 1) == 0) {
+      // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
+      const bool known = current_ != nullptr;
+      Choice choice{outcome_.points, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
+      if (strategy_->wants_occurrence() && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
+      next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
+    }
+    if (outcome_.points >= point_limit_ && fair_) {
+      fail(FailureKind::kNoProgress,
+           fmt::format("a fair schedule brings no end within {} scheduling points", options_.max_points), actors_[next_]->label);
+      return;
+    }
+    run_actor(*actors_[next_]);
+    if (context_.time >= events_due_.next()) take_due();
+    if (current_->can_run() && next_ == current_->id && current_->at.op == PointOp::kBlocked) {
+      next_ = next_runnable(runnable_, current_->id);
+    }
+  }
+}
+
+void Machine::plain_loop() {
+  size_t turn = 0;
+  while (!finished_) {
+    if (context_.time >= events_due_.next()) take_due();
+    while (timers_->core_runnable || outside_->core_runnable) {
+      if (timers_->core_runnable) run_actor(*timers_);
+      if (outside_->core_runnable) run_actor(*outside_);
+    }
+    if (finished_ || all_ended()) break;
+    if (context_.time > scenario_.time_limit) {
+      fail(FailureKind::kNoProgress, fmt::format("no end within the time limit of {} ns", scenario_.time_limit.v),
+           current_ != nullptr ? current_->label : "", current_ != nullptr ? vcpu_report(*current_) : "");
+      return;
+    }
+    size_t tried = 0;
+    while (tried < actors_.size()) {
+      turn = (turn + 1) % actors_.size();
+      if (actors_[turn]->info.kind == ActorKind::kVcpu && actors_[turn]->can_run()) break;
+      ++tried;
+    }
+    if (tried == actors_.size()) {
+      if (!idle()) return nothing_to_run();
+      continue;
+    }
+    run_actor(*actors_[turn]);
+  }
+}
+
+void Machine::drive_owner(xen::LockState& lock) {
+  const uint32_t word = lock.word.load(std::memory_order_relaxed);
+  XS_CHECK(word != 0 && word - 1 < actors_.size());
+  Actor& owner = *actors_[word - 1];
+  XS_CHECK_MSG(!owner.fiber->done(), fmt::format("{} holds {} and is gone", owner.label, xen::site_name(lock.site)));
+  xen::LockState* outer = std::exchange(drive_until_free_, &lock);
+  as_actor(owner, [&] { owner.fiber->resume(); });
+  drive_until_free_ = outer;
+}
+
+// At the end nobody may be left half-way inside the core: what stands on their stacks would never be freed.
+void Machine::drain() {
+  for (const auto& actor : actors_) {
+    if (!actor->in_entry) continue;
+    actor->waiting = nullptr;
+    as_actor(*actor, [&] {
+      if (actor->info.kind == ActorKind::kVcpu) {
+        finish_entry(*actor);
+      } else {
+        actor->fiber->resume();
+      }
+    });
+  }
+}
+
+}  // namespace xensim::sim

@@ -1,0 +1,85 @@
+// NativeMachine: runs guest programs that were built natively. Each vCPU is a fiber in the guest's RAM; its hypercalls and shared
+// accesses call straight in here, so that exploration is not slowed by a CPU model. 64-bit programs on the kit's contract
+// (scenarios/guest/native.h) only. Needs a Strategy.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/pc/native_image.h"
+#include "scenarios/guest/native.h"
+#include "sim/machine.h"
+
+namespace xensim::sim {
+
+class NativeMachine final : public Machine {
+ public:
+  // kInput: a guest has no native build, or is not fit for one. One NativeMachine at a time: guests lie at fixed addresses.
+  static Result<std::unique_ptr<NativeMachine>> make(const Scenario& scenario, const xen::Flavour& flavour);
+
+  void reset(const MachineOptions& options) override;
+
+ private:
+  struct Vcpu {
+    NativeMachine* machine = nullptr;
+    Actor* actor = nullptr;
+    xs_native_ops ops{};
+    bool irq_enabled = false;
+    bool hint = false;      // something may be deliverable
+    bool started = false;
+    bool was_blocked = false;
+  };
+  struct Guest {
+    pc::NativeImage image;
+    xs_native_main_fn main = nullptr;
+    xs_native_upcall_fn upcall = nullptr;
+    std::vector<std::pair<Gfn, Mfn>> overlays;  // pages that show something else than RAM
+    std::vector<Gfn> holes;
+  };
+
+  NativeMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+  Status load_guests();
+  Vcpu& vcpu_of(const Actor& actor) { return vcpus_[actor.id]; }
+
+  // Machine
+  void start_guests() override;
+  void run_vcpu(Actor& actor) override;
+  void finish_entry(Actor& actor) override;
+  void interrupt_hint(VcpuRef vcpu) override;
+  void apic_timer_due(VcpuRef) override {}
+
+  // Platform
+  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  void start_vcpu(VcpuRef, const xen::VcpuStart&) override {}
+  void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
+  bool lapic_enabled(VcpuRef) override { return true; }
+  void set_gsi(DomId, uint32_t, bool) override {}
+
+  // What a guest calls, on its fiber; `ctx` is its Vcpu.
+  static uint64_t op_access(void* ctx, const char* name, uint32_t op, volatile void* addr, uint32_t bytes, uint64_t operand,
+                            uint64_t expected);
+  static long op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
+                           unsigned long a4);
+  static void op_console(void* ctx, const char* bytes, unsigned n);
+  static void op_set_irq(void* ctx, int enabled);
+  static void op_halt(void* ctx);
+  static void op_pause(void* ctx, const char* name);
+  static void op_start_vcpu(void* ctx, unsigned vcpu);
+  static uint64_t op_clock_ns(void* ctx);
+  static void op_exit(void* ctx, int reason);
+  static void vcpu_entry(void* vcpu);
+
+  void start_fiber(Vcpu& vcpu);
+  void named_point(const char* name);
+  bool deliver(Vcpu& vcpu);
+  void wait_until_runnable(Vcpu& vcpu);
+  [[noreturn]] void stop_for_ever(Vcpu& vcpu);
+  std::byte* resolve(const Vcpu& vcpu, const volatile void* addr, uint32_t bytes);
+
+  std::vector<Guest> guests_;  // by domain index
+  std::vector<Vcpu> vcpus_;    // by ActorId
+  bool draining_ = false;
+};
+
+}  // namespace xensim::sim
