@@ -1,0 +1,46 @@
+// The bus between the local APICs of one domain: who hears an inter-processor interrupt.
+//
+// Destinations are asked in the order in which they were attached (vCPU order), so delivery is deterministic.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/base/types.h"
+
+namespace xensim::pc {
+
+class LocalApic;
+
+// Encoded as in the ICR and the LVTs (SDM vol. 3, 11.6.1). Numbers 3 and 7 are not delivery modes of an IPI.
+enum class DeliveryMode : uint8_t { kFixed = 0, kLowestPriority = 1, kSmi = 2, kNmi = 4, kInit = 5, kStartup = 6 };
+
+enum class Shorthand : uint8_t { kNone = 0, kSelf = 1, kAll = 2, kOthers = 3 };
+
+struct ApicMessage {
+  DeliveryMode mode = DeliveryMode::kFixed;
+  uint8_t vector = 0;
+  Shorthand shorthand = Shorthand::kNone;
+  bool logical = false;      // destination mode; without meaning under a shorthand
+  bool broadcast = false;    // the destination is the sender's "all": 0xff from an xAPIC, 0xffffffff from an x2APIC
+  uint32_t destination = 0;  // 8 bits from an xAPIC, 32 from an x2APIC
+};
+
+class ApicBus {
+ public:
+  // `apic` must outlive the bus's last send.
+  void attach(LocalApic& apic);
+
+  // Delivers to all that match; lowest priority to the one with the lowest processor priority, the first of them on a
+  // tie. A globally disabled APIC hears nothing. INIT and SIPI under a shorthand leave the sender itself out (the SDM's
+  // table of valid combinations, 11-4, has none that would hit it); SMI is not modelled and vanishes.
+  void send(const LocalApic& sender, const ApicMessage& message);
+
+ private:
+  bool hears(const LocalApic& target, const LocalApic& sender, const ApicMessage& message) const;
+
+  // Glue.
+  std::vector<LocalApic*> apics_;
+};
+
+}  // namespace xensim::pc
