@@ -1,5 +1,5 @@
-// Actors: who does something. One vCPU, one timer source, one source of outside events, or the machine itself; the trace's header
-// lists them, and each event names its actor by number.
+// Actors: who does something. One vCPU, one timer source, one source of outside events, or the machine itself; the
+// trace's header lists them, and each event names its actor by number.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ using ActorId = uint16_t;
 
 enum class ActorKind : uint8_t { kMachine, kVcpu, kTimer, kExternal };
 
-// A row of the actor table. `vcpu` counts for kVcpu and kTimer alone; `name` is what reports show beside the kind (the source of
-// outside events, a scenario's name for a vCPU) and may be empty.
+// A row of the actor table. `vcpu` counts for kVcpu and kTimer alone; `name` is what reports show beside the kind (the
+// source of outside events, a scenario's name for a vCPU) and may be empty.
 struct ActorInfo {
   ActorKind kind = ActorKind::kMachine;
   VcpuRef vcpu{};

@@ -29,7 +29,8 @@ struct FieldDecoder {
     uint64_t bits = 0;
     if constexpr (std::is_same_v<T, VcpuRef>) {
       uint64_t vcpu = 0;
-      if (!get_varint(bits) || !get_varint(vcpu) || !from_bits(bits, value.dom) || !from_bits(vcpu, value.vcpu)) fail(name);
+      if (!get_varint(bits) || !get_varint(vcpu) || !from_bits(bits, value.dom) || !from_bits(vcpu, value.vcpu))
+        fail(name);
     } else {
       if (!get_varint(bits) || !from_bits(bits, value)) fail(name);
     }
@@ -89,7 +90,9 @@ constexpr std::array<KindInfo, 128> kKinds = make_kind_table();
 
 }  // namespace
 
-const KindInfo& kind_info(EventKind kind) { return kKinds[static_cast<size_t>(kind) & 127]; }
+const KindInfo& kind_info(EventKind kind) {
+  return kKinds[static_cast<size_t>(kind) & 127];
+}
 
 bool EventDecoder::next(Event& event) {
   FieldDecoder decoder{*this};

@@ -1,8 +1,9 @@
 // How events become bytes: the canonical encoding, over which the trace hash goes.
 //
-// An event is a tag byte (its kind; bit 7: actor or time differ from the event before, and follow), then its fields. Integers
-// are LEB128 varints; those that tend to repeat or to grow are the zigzag difference from the last one at their place. The state
-// runs on from the first event of a trace to the last: chunks cut the byte stream, they do not restart it.
+// An event is a tag byte (its kind; bit 7: actor or time differ from the event before, and follow), then its fields.
+// Integers are LEB128 varints; those that tend to repeat or to grow are the zigzag difference from the last one at
+// their place. The state runs on from the first event of a trace to the last: chunks cut the byte stream, they do not
+// restart it.
 #pragma once
 
 #include <cstring>
@@ -24,8 +25,8 @@ inline constexpr uint8_t kContextFollows = 0x80;
 struct CodecState {
   ActorId actor = 0;
   uint64_t time = 0;
-  size_t site = 0;   // of the event at hand
-  size_t nr = 0;     // hypercall number of the event at hand
+  size_t site = 0;  // of the event at hand
+  size_t nr = 0;    // hypercall number of the event at hand
   uint64_t result = 0;
   std::array<uint64_t, kSites> address{}, value{}, operand{}, index{};
   std::array<uint64_t, kSlots> slot{};
@@ -51,11 +52,21 @@ struct Slot {
 }  // namespace code
 
 // The place in the state from which a field's difference is taken.
-inline uint64_t& last_of(code::Address, CodecState& state) { return state.address[state.site]; }
-inline uint64_t& last_of(code::Value, CodecState& state) { return state.value[state.site]; }
-inline uint64_t& last_of(code::Operand, CodecState& state) { return state.operand[state.site]; }
-inline uint64_t& last_of(code::Index, CodecState& state) { return state.index[state.site]; }
-inline uint64_t& last_of(code::Result, CodecState& state) { return state.result; }
+inline uint64_t& last_of(code::Address, CodecState& state) {
+  return state.address[state.site];
+}
+inline uint64_t& last_of(code::Value, CodecState& state) {
+  return state.value[state.site];
+}
+inline uint64_t& last_of(code::Operand, CodecState& state) {
+  return state.operand[state.site];
+}
+inline uint64_t& last_of(code::Index, CodecState& state) {
+  return state.index[state.site];
+}
+inline uint64_t& last_of(code::Result, CodecState& state) {
+  return state.result;
+}
 template <size_t N>
 uint64_t& last_of(code::Slot<N>, CodecState& state) {
   return state.slot[N];
@@ -64,7 +75,9 @@ uint64_t& last_of(code::Slot<N>, CodecState& state) {
 inline constexpr uint64_t zigzag(uint64_t difference) {
   return (difference << 1) ^ (0 - (difference >> 63));
 }
-inline constexpr uint64_t unzigzag(uint64_t coded) { return (coded >> 1) ^ (0 - (coded & 1)); }
+inline constexpr uint64_t unzigzag(uint64_t coded) {
+  return (coded >> 1) ^ (0 - (coded & 1));
+}
 
 // How many values an enumeration of events has; 0: not bounded here.
 template <class T>
@@ -179,9 +192,9 @@ struct FieldEncoder {
 };
 
 // Calls visitor(codec, "field name", field) for each field of an event, in the order of events.def.
-#define XS_EVENT(number, Type, name, event_class)                                        \
-  template <class Visitor, class Body>                                                   \
-    requires std::is_same_v<std::remove_const_t<Body>, Type>                             \
+#define XS_EVENT(number, Type, name, event_class)          \
+  template <class Visitor, class Body>                     \
+  requires std::is_same_v<std::remove_const_t<Body>, Type> \
   inline void visit_fields([[maybe_unused]] Body& body, [[maybe_unused]] Visitor& visitor) {
 #define XS_FIELD(codec, type, name) visitor(code::codec{}, #name, body.name);
 #define XS_EVENT_END(Type) }

@@ -1,7 +1,7 @@
 // Events: the closed sum of everything that a trace can say. Each kind is a plain struct, generated from events.def.
 //
-// Bulk data is a view: of the caller's bytes while recording, of the reader's buffer while reading. All kinds are trivially
-// copyable and own nothing.
+// Bulk data is a view: of the caller's bytes while recording, of the reader's buffer while reading. All kinds are
+// trivially copyable and own nothing.
 #pragma once
 
 #include <array>
@@ -42,7 +42,9 @@ enum class EventKind : uint8_t {
     static constexpr EventClass kClass = EventClass::event_class; \
     static constexpr std::string_view kName = name;
 #define XS_FIELD(codec, type, name) type name{};
-#define XS_EVENT_END(Type) };
+#define XS_EVENT_END(Type) \
+  }                        \
+  ;
 #include "traces/events.def"
 #undef XS_EVENT
 #undef XS_EVENT_END

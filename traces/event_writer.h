@@ -1,5 +1,5 @@
-// EventWriter: the fast end of the recorder. Encodes events straight into a buffer, with the actor and the time of the run's
-// context, and hands full buffers to a sink. No allocation after construction, no virtual call an event.
+// EventWriter: the fast end of the recorder. Encodes events straight into a buffer, with the actor and the time of the
+// run's context, and hands full buffers to a sink. No allocation after construction, no virtual call an event.
 #pragma once
 
 #include <memory>

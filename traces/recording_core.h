@@ -1,5 +1,5 @@
-// RecordingCore: a decorator of CoreApi that writes down each entry with its arguments, and its return with the result. What the
-// core asks of the Platform in between is RecordingPlatform's.
+// RecordingCore: a decorator of CoreApi that writes down each entry with its arguments, and its return with the result.
+// What the core asks of the Platform in between is RecordingPlatform's.
 #pragma once
 
 #include <optional>

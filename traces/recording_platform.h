@@ -1,7 +1,8 @@
 // RecordingPlatform: a decorator of Platform that writes down each call of the core and its answer.
 //
-// A call is recorded when the inner Platform has answered: the order of the trace is the order in which things took effect. The
-// inner Platform must not let another actor run between an access and its return (before the access it may).
+// A call is recorded when the inner Platform has answered: the order of the trace is the order in which things took
+// effect. The inner Platform must not let another actor run between an access and its return (before the access it
+// may).
 #pragma once
 
 #include "models/xen/platform.h"

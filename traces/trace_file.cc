@@ -26,7 +26,9 @@ struct FreeDecompressor {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
-ByteView as_bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
+ByteView as_bytes(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 std::string_view as_text(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -64,11 +66,16 @@ void TraceWriter::put_chunk(ChunkKind kind, ByteView raw, uint32_t events) {
   if (impl.error != 0) return;
   impl.packed.resize(kChunkHeaderBytes + ZSTD_compressBound(raw.size()));
   std::byte* payload = impl.packed.data() + kChunkHeaderBytes;
-  const size_t size = ZSTD_compressCCtx(impl.compressor.get(), payload, impl.packed.size() - kChunkHeaderBytes, raw.data(),
-                                        raw.size(), kCompressionLevel);
+  const size_t size = ZSTD_compressCCtx(impl.compressor.get(), payload, impl.packed.size() - kChunkHeaderBytes,
+                                        raw.data(), raw.size(), kCompressionLevel);
   XS_CHECK(!ZSTD_isError(size));
-  ChunkHeader header{kind, sequence_++, hash_.events(), events, static_cast<uint32_t>(raw.size()),
-                     static_cast<uint32_t>(size), XXH64(payload, size, 0)};
+  ChunkHeader header{kind,
+                     sequence_++,
+                     hash_.events(),
+                     events,
+                     static_cast<uint32_t>(raw.size()),
+                     static_cast<uint32_t>(size),
+                     XXH64(payload, size, 0)};
   pack(header, ChunkHeaderBytes(impl.packed.data(), kChunkHeaderBytes));
   const size_t total = kChunkHeaderBytes + size;
   // Flushed a chunk at a time: what a killed run leaves ends with a whole chunk.
@@ -115,7 +122,8 @@ xensim::Result<std::unique_ptr<TraceReader>> TraceReader::open(std::unique_ptr<s
   return reader;
 }
 
-TraceReader::TraceReader(std::unique_ptr<Impl> impl, std::string name) : impl_(std::move(impl)), name_(std::move(name)) {}
+TraceReader::TraceReader(std::unique_ptr<Impl> impl, std::string name)
+    : impl_(std::move(impl)), name_(std::move(name)) {}
 TraceReader::~TraceReader() = default;
 
 bool TraceReader::fail(TraceEnd end, const std::string& what) {
@@ -133,7 +141,8 @@ bool TraceReader::read_chunk(ChunkHeader& header) {
   std::istream& stream = *impl_->stream;
   stream.read(reinterpret_cast<char*>(bytes.data()), bytes.size());
   const auto got = static_cast<size_t>(stream.gcount());
-  if (sequence_ == 0 && (got < 4 || get_le32(bytes.data()) != kTraceMagic)) return fail(TraceEnd::kCorrupt, "not a trace");
+  if (sequence_ == 0 && (got < 4 || get_le32(bytes.data()) != kTraceMagic))
+    return fail(TraceEnd::kCorrupt, "not a trace");
   if (got < bytes.size()) return fail(TraceEnd::kTruncated, "");
   std::string wrong = unpack(bytes, header);
   if (!wrong.empty()) return fail(TraceEnd::kCorrupt, wrong);
@@ -197,8 +206,9 @@ bool TraceReader::read_end() {
   xensim::Result<TraceSummary> summary = parse_trace_summary(as_text(raw_));
   if (!summary) return fail(TraceEnd::kCorrupt, summary.error().message);
   if (summary->events != next_index_ || summary->hash != hash_.hash()) {
-    return fail(TraceEnd::kCorrupt, fmt::format("the end says {} events with hash {}, the file has {} with {}", summary->events,
-                                                to_string(summary->hash), next_index_, to_string(hash_.hash())));
+    return fail(TraceEnd::kCorrupt,
+                fmt::format("the end says {} events with hash {}, the file has {} with {}", summary->events,
+                            to_string(summary->hash), next_index_, to_string(hash_.hash())));
   }
   if (impl_->stream->peek() != std::istream::traits_type::eof()) {
     return fail(TraceEnd::kCorrupt, "more bytes follow the end of the trace");
@@ -215,8 +225,8 @@ const Event* TraceReader::malformed() {
 }
 
 const Event* TraceReader::unknown_actor() {
-  fail(TraceEnd::kCorrupt, fmt::format("event {} is of actor {}, and the header names {}", next_index_, event_.actor,
-                                       info_.actors.size()));
+  fail(TraceEnd::kCorrupt,
+       fmt::format("event {} is of actor {}, and the header names {}", next_index_, event_.actor, info_.actors.size()));
   return nullptr;
 }
 

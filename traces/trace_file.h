@@ -1,8 +1,8 @@
 // TraceWriter and TraceReader: a trace as a file.
 //
-// States in which a trace is found: NAME.part, being written or left by a run that died: readable up to its last whole chunk;
-// NAME, whole: it ends with an end chunk and was renamed when that was on its way to the disk; NAME cut or changed later: the
-// reader says where, and gives everything before that chunk.
+// States in which a trace is found: NAME.part, being written or left by a run that died: readable up to its last whole
+// chunk; NAME, whole: it ends with an end chunk and was renamed when that was on its way to the disk; NAME cut or
+// changed later: the reader says where, and gives everything before that chunk.
 #pragma once
 
 #include <cstdio>
@@ -17,8 +17,8 @@
 
 namespace xensim::traces {
 
-// Writes NAME.part and renames it to NAME in finish(); one that was not finished leaves NAME.part. Write errors (a full disk)
-// stick and come out of finish(); the run goes on.
+// Writes NAME.part and renames it to NAME in finish(); one that was not finished leaves NAME.part. Write errors (a full
+// disk) stick and come out of finish(); the run goes on.
 class TraceWriter : public EventSink {
  public:
   // kEnvironment: the file cannot be made.

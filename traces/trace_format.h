@@ -30,7 +30,7 @@ struct ChunkHeader {
 inline constexpr size_t kChunkHeaderBytes = 56;
 
 // Bounds that a reader holds before it allocates.
-inline constexpr uint32_t kMaxTextRaw = 64 * 1024 * 1024;                                    // header and end
+inline constexpr uint32_t kMaxTextRaw = 64 * 1024 * 1024;                                   // header and end
 inline constexpr uint32_t kMaxEventsRaw = static_cast<uint32_t>(kBufferBytes + kMaxEvent);  // a chunk of events
 
 using ChunkHeaderBytes = std::span<std::byte, kChunkHeaderBytes>;

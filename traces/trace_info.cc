@@ -40,7 +40,8 @@ uint64_t number(const Json& object, const char* key, uint64_t max) {
 
 const Json& list(const Json& object, const char* key, size_t max) {
   const Json& value = member(object, key);
-  if (!value.is_array() || value.size() > max) throw BadKey{fmt::format("key '{}' is not a list of at most {}", key, max)};
+  if (!value.is_array() || value.size() > max)
+    throw BadKey{fmt::format("key '{}' is not a list of at most {}", key, max)};
   return value;
 }
 
@@ -101,7 +102,9 @@ xensim::Result<T> parse_json(std::string_view json, const char* what, Parse pars
 }
 
 // Text that is not UTF-8 is kept readable, not refused: paths may hold any byte.
-std::string dump(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -173,17 +176,22 @@ xensim::Result<xen::Flavour> flavour_of(const std::vector<std::string>& traits) 
   if (trait == #name) flavour.name = known = true;
 #include "models/xen/traits.def"
 #undef XS_TRAIT
-    if (!known) return input_error(fmt::format("the trace was made with trait '{}', which this xensim does not know", trait));
+    if (!known)
+      return input_error(fmt::format("the trace was made with trait '{}', which this xensim does not know", trait));
   }
   return flavour;
 }
 
 std::string describe_actor(const ActorInfo& actor) {
   switch (actor.kind) {
-    case ActorKind::kVcpu: return fmt::format("d{}v{}", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
-    case ActorKind::kTimer: return fmt::format("d{}v{} timer", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
-    case ActorKind::kExternal: return actor.name.empty() ? "external" : "external " + actor.name;
-    case ActorKind::kMachine: break;
+    case ActorKind::kVcpu:
+      return fmt::format("d{}v{}", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
+    case ActorKind::kTimer:
+      return fmt::format("d{}v{} timer", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
+    case ActorKind::kExternal:
+      return actor.name.empty() ? "external" : "external " + actor.name;
+    case ActorKind::kMachine:
+      break;
   }
   return actor.name.empty() ? "machine" : actor.name;
 }
