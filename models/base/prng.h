@@ -20,7 +20,8 @@ class Prng {
 
   // A number in [0, bound), bound > 0; without modulo bias worth the name (bound is far below 2^64).
   constexpr uint64_t below(uint64_t bound) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }
 
   constexpr uint64_t state() const { return state_; }
