@@ -1,0 +1,84 @@
+#include "models/pc/board.h"
+
+#include "models/base/check.h"
+
+namespace xensim::pc {
+
+// Port 0x12 has no signature of its own: a read finds nothing there.
+Board::Board(const BoardConfig& config, BoardClient& client)
+    : port_e9_(kDebugPortE9, 0xe9, ConsoleSource::kPortE9, client),
+      port_12_(kDebugPort12, 0xff, ConsoleSource::kPort12, client),
+      uart_(client, client),
+      test_exit_(client) {
+  for (uint32_t vcpu = 0; vcpu < config.vcpus; ++vcpu) {
+    const ApicConfig apic{.vcpu = VcpuId{vcpu},
+                          .apic_id = vcpu * config.apic_id_step,
+                          .bootstrap = vcpu == 0,
+                          .x2apic = config.x2apic,
+                          .bus_hz = config.apic_bus_hz,
+                          .tsc_hz = config.tsc_hz};
+    apics_.push_back(std::make_unique<LocalApic>(apic, apic_bus_, client, client, client));
+  }
+  bus_.attach(port_e9_);
+  bus_.attach(port_12_);
+  bus_.attach(uart_);
+  bus_.attach(test_exit_);
+}
+
+LocalApic& Board::apic(VcpuId vcpu) {
+  XS_CHECK(vcpu.v < apics_.size());
+  return *apics_[vcpu.v];
+}
+
+const LocalApic& Board::apic(VcpuId vcpu) const {
+  XS_CHECK(vcpu.v < apics_.size());
+  return *apics_[vcpu.v];
+}
+
+LocalApic* Board::apic_at(VcpuId vcpu, Gpa gpa, unsigned bytes) {
+  if (gpa < kApicDefaultBase || gpa.v - kApicDefaultBase.v > kApicMmioBytes - bytes) return nullptr;
+  LocalApic& found = apic(vcpu);
+  return found.hardware_enabled() && !found.x2apic_mode() ? &found : nullptr;
+}
+
+uint64_t Board::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
+  if (LocalApic* apic = apic_at(vcpu, gpa, bytes)) return apic->mmio_read(gpa.v - kApicDefaultBase.v, bytes);
+  return bus_.mmio_read(gpa, bytes);
+}
+
+void Board::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) {
+  if (LocalApic* apic = apic_at(vcpu, gpa, bytes)) {
+    apic->mmio_write(gpa.v - kApicDefaultBase.v, bytes, value);
+  } else {
+    bus_.mmio_write(gpa, bytes, value);
+  }
+}
+
+bool Board::owns_msr(uint32_t msr) {
+  return msr == kMsrApicBase || msr == kMsrTscDeadline || (msr >= kMsrX2apicFirst && msr <= kMsrX2apicLast);
+}
+
+std::optional<uint64_t> Board::rdmsr(VcpuId vcpu, uint32_t msr) {
+  return apic(vcpu).rdmsr(msr);
+}
+
+bool Board::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
+  return apic(vcpu).wrmsr(msr, value);
+}
+
+void Board::timer_expired(uint32_t timer) {
+  apic(VcpuId{timer}).timer_expired();
+}
+
+void Board::save(std::vector<std::byte>& out) const {
+  for (const auto& apic : apics_) apic->save(out);
+  uart_.save(out);
+}
+
+Status Board::restore(std::span<const std::byte>& in) {
+  for (const auto& apic : apics_) XS_TRY_STATUS(apic->restore(in));
+  XS_TRY_STATUS(uart_.restore(in));
+  return {};
+}
+
+}  // namespace xensim::pc

@@ -1,0 +1,80 @@
+// The board of one domain: its devices and local APICs, wired to each other and to the machine. Owned by the machine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "models/pc/apic_bus.h"
+#include "models/pc/debug_port.h"
+#include "models/pc/device.h"
+#include "models/pc/io_bus.h"
+#include "models/pc/local_apic.h"
+#include "models/pc/test_exit.h"
+#include "models/pc/uart_8250.h"
+
+namespace xensim::pc {
+
+// All that a board asks of its machine.
+class BoardClient : public Clock,
+                    public DeviceTimers,
+                    public InterruptLines,
+                    public ConsoleSink,
+                    public TestExitClient,
+                    public ApicClient {};
+
+struct BoardConfig {
+  uint32_t vcpus = 1;
+  uint32_t apic_id_step = 1;  // a vCPU's APIC id is its number times this: 2 under Xen, 1 under QEMU
+  bool x2apic = true;
+  uint64_t apic_bus_hz = 1'000'000'000;
+  uint64_t tsc_hz = 1'000'000'000;
+};
+
+class Board : public SavedDevice {
+ public:
+  // `client` must outlive the board.
+  Board(const BoardConfig& config, BoardClient& client);
+
+  // Adds a device that the machine owns; it is not part of save and restore.
+  void attach(PortDevice& device) { bus_.attach(device); }
+  void attach(MmioDevice& device) { bus_.attach(device); }
+
+  // Accesses as CpuClient has them. A vCPU sees its own local APIC at kApicDefaultBase while that is in xAPIC mode.
+  uint32_t port_in(uint16_t port, unsigned bytes) { return bus_.port_in(port, bytes); }
+  void port_out(uint16_t port, unsigned bytes, uint32_t value) { bus_.port_out(port, bytes, value); }
+  uint64_t mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes);
+  void mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value);
+
+  // The MSRs that the board knows: those of the local APIC. For them nullopt or false is #GP(0), as it is for any
+  // other.
+  static bool owns_msr(uint32_t msr);
+  std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr);
+  bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value);
+
+  // The call that DeviceTimers::arm asked for.
+  void timer_expired(uint32_t timer);
+
+  LocalApic& apic(VcpuId vcpu);
+  const LocalApic& apic(VcpuId vcpu) const;
+  uint32_t vcpus() const { return static_cast<uint32_t>(apics_.size()); }
+  Uart8250& uart() { return uart_; }
+
+  // On failure of restore the board is unusable until a restore succeeds.
+  void save(std::vector<std::byte>& out) const override;
+  Status restore(std::span<const std::byte>& in) override;
+
+ private:
+  LocalApic* apic_at(VcpuId vcpu, Gpa gpa, unsigned bytes);
+
+  ApicBus apic_bus_;
+  std::vector<std::unique_ptr<LocalApic>> apics_;
+  DebugPort port_e9_;
+  DebugPort port_12_;
+  Uart8250 uart_;
+  TestExit test_exit_;
+  IoBus bus_;
+};
+
+}  // namespace xensim::pc
