@@ -22,7 +22,7 @@ bool Machine::decide(const PointKey& key) {
     next_ = next_runnable(runnable_, current_->id);
     return next_ != current_->id;
   }
-  Choice choice{outcome_.points, current_->id, runnable_, key, 0};
+  Choice choice{outcome_.points, context_.time, current_->id, runnable_, key, 0};
   if (strategy_->wants_occurrence()) choice.occurrence = ++occurrences_[{current_->id, point_name(key)}];
   next_ = strategy_->choose(choice);
   return next_ != current_->id;
@@ -144,7 +144,7 @@ void Machine::nothing_to_run() {
 
 void Machine::explore_loop() {
   current_ = nullptr;
-  next_ = default_choice({0, 0, runnable_, {}, 0});
+  next_ = default_choice({0, {}, 0, runnable_, {}, 0});
   while (!finished_) {
     if (runnable_ == 0) {
       if (!idle()) return nothing_to_run();
@@ -153,7 +153,7 @@ void Machine::explore_loop() {
     if (((runnable_ >> next_) & 1) == 0) {
       // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
       const bool known = current_ != nullptr;
-      Choice choice{outcome_.points, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
+      Choice choice{outcome_.points, context_.time, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
       if (strategy_->wants_occurrence() && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
       next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
     }

@@ -42,4 +42,10 @@ void MachineMemory::release_to(uint64_t mark) {
   used_ = mark;
 }
 
+void MachineMemory::clear(Maddr at, uint64_t bytes) {
+  XS_CHECK(contains(at, bytes));
+  // Private anonymous memory is zero again once the host has taken its pages back.
+  XS_CHECK(madvise(host(at), bytes, MADV_DONTNEED) == 0);
+}
+
 }  // namespace xensim::sim

@@ -24,6 +24,8 @@ class MachineMemory {
   Maddr allocate(uint64_t bytes);
   // Takes back all that was allocated since allocated() was `mark`; its content becomes zero.
   void release_to(uint64_t mark);
+  // Makes the content zero (whole pages), cheaply where little of it was touched.
+  void clear(Maddr at, uint64_t bytes);
   uint64_t allocated() const { return used_; }
 
   std::byte* host(Maddr at) const { return base_ + at.v; }

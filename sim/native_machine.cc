@@ -225,7 +225,6 @@ long NativeMachine::op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsig
   Vcpu& vcpu = *static_cast<Vcpu*>(ctx);
   NativeMachine& machine = *vcpu.machine;
   machine.point({PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});
-  machine.deliver(vcpu);
   ++machine.outcome_.hypercalls;
   vcpu.actor->in_entry = true;
   const xen::HypercallRegs regs{true, 0, nr, {a0, a1, a2, a3, a4, 0}};

@@ -13,6 +13,7 @@ inline constexpr unsigned kMaxActors = 64;  // that a strategy chooses among
 // What a strategy sees.
 struct Choice {
   uint64_t step = 0;       // points passed in this execution
+  VirtualNs time{};        // virtual time at this point
   unsigned current = 0;    // the actor that is at the point
   uint64_t runnable = 0;   // a bit for each actor that can go on; `current` is in it unless it is blocked; never 0
   PointKey key;            // where `current` is

@@ -28,7 +28,7 @@ unsigned ReplayStrategy::choose(const Choice& choice) {
     step.taken = true;
     const unsigned to = actor_number(labels_, step.decision.to);
     if (to == kNobody || ((choice.runnable >> to) & 1) == 0) break;  // as in a shrunk schedule: it is not to be had now
-    ++used_;
+    used_.push_back({step.decision, choice.time});
     return to;
   }
   return default_choice(choice);

@@ -25,8 +25,12 @@ class ReplayStrategy : public Strategy {
   ReplayStrategy(std::vector<Decision> decisions, std::vector<std::string> labels);
   unsigned choose(const Choice& choice) override;
   bool wants_occurrence() const override { return true; }
-  // How many decisions came to be used.
-  size_t used() const { return used_; }
+  // The decisions that came to be used, in the order of use, and when.
+  struct Used {
+    Decision decision;
+    VirtualNs time;
+  };
+  const std::vector<Used>& used() const { return used_; }
 
  private:
   struct Step {
@@ -35,7 +39,7 @@ class ReplayStrategy : public Strategy {
   };
   std::vector<Step> steps_;
   std::vector<std::string> labels_;
-  size_t used_ = 0;
+  std::vector<Used> used_;
 };
 
 // Lets another strategy choose and notes each decision that differs from the default.

@@ -1,0 +1,122 @@
+// See run.h.
+#include "sim/run.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "models/xen/flavour.h"
+#include "sim/explore/strategies/strategies.h"
+#include "sim/native_machine.h"
+#include "sim/read_file.h"
+#include "sim/soft_machine.h"
+#include "traces/trace_file.h"
+
+namespace xensim::sim {
+
+namespace {
+
+std::vector<std::string> labels_of(const Machine& machine) {
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < machine.actor_table().size(); ++i) labels.push_back(machine.label(static_cast<ActorId>(i)));
+  return labels;
+}
+
+// The schedule to follow, checked against the scenario; nullopt: none was asked for.
+Result<std::optional<Schedule>> wanted_schedule(const Scenario& scenario, const RunOptions& options) {
+  if (options.schedule_path.empty() && options.schedule_text.empty()) return std::optional<Schedule>();
+  std::string text = options.schedule_text;
+  const std::string name = options.schedule_path.empty() ? "schedule" : options.schedule_path;
+  if (text.empty()) {
+    XS_TRY(const auto file, read_file(options.schedule_path));
+    text.assign(reinterpret_cast<const char*>(file.data()), file.size());
+  }
+  XS_TRY(auto schedule, parse_schedule(name, text));
+  XS_TRY_STATUS(check_schedule(schedule, scenario, name));
+  return std::optional<Schedule>(std::move(schedule));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend) {
+  XS_TRY(const auto flavour, xen::flavour_by_name(scenario.flavour));
+  if (scenario.flavour == "kvm" && scenario.guests.size() > 1) {
+    return input_error(fmt::format("{}: flavour kvm has one domain, the scenario has {} guests", scenario.path,
+                                   scenario.guests.size()));
+  }
+  if (std::find(scenario.backends.begin(), scenario.backends.end(), backend) == scenario.backends.end()) {
+    return input_error(fmt::format("{}: does not run on backend {}: machine.backends does not name it", scenario.path,
+                                   backend_name(backend)));
+  }
+  switch (backend) {
+    case BackendKind::kNative: {
+      XS_TRY(auto machine, NativeMachine::make(scenario, flavour));
+      return std::unique_ptr<Machine>(std::move(machine));
+    }
+    case BackendKind::kSoft: {
+      XS_TRY(auto machine, SoftMachine::make(scenario, flavour));
+      return std::unique_ptr<Machine>(std::move(machine));
+    }
+    case BackendKind::kKvm: break;
+  }
+  return environment_error("backend kvm is not part of this version; use soft or native");
+}
+
+Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend, uint64_t seed,
+                                     const std::string& schedule_text) {
+  traces::TraceInfo info;
+  info.xensim_version = kVersion;
+  info.engine_version = backend == BackendKind::kSoft ? SoftMachine::engine_version() : "";
+  info.scenario_name = scenario.name;
+  info.scenario_text = scenario.text;
+  info.seed = seed;
+  info.flavour = scenario.flavour;
+  XS_TRY(const auto flavour, xen::flavour_by_name(scenario.flavour));
+  info.traits = traces::traits_of(flavour);
+  info.backend = std::string(backend_name(backend));
+  info.schedule_text = schedule_text;
+  info.actors = machine.actor_table();
+  for (size_t d = 0; d < scenario.guests.size(); ++d) {
+    XS_TRY(const auto image, read_file(scenario.guests[d].image));
+    info.images.push_back({scenario.guests[d].image, fmt::format("{:016x}", XXH3_64bits(image.data(), image.size())),
+                           static_cast<uint16_t>(d + 1)});
+  }
+  return info;
+}
+
+Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options) {
+  XS_TRY(const auto schedule, wanted_schedule(scenario, options));
+  XS_TRY(const auto machine, make_machine(scenario, options.backend));
+  std::unique_ptr<Strategy> strategy;
+  if (schedule) {
+    strategy = std::make_unique<ReplayStrategy>(schedule->decisions, labels_of(*machine));
+  } else if (options.backend == BackendKind::kNative) {
+    strategy = make_round_robin(options.seed);
+  }
+
+  traces::HashSink hash;
+  std::unique_ptr<traces::TraceWriter> writer;
+  if (!options.record_path.empty()) {
+    XS_TRY(const auto info, trace_info(scenario, *machine, options.backend, options.seed,
+                                       schedule ? format_schedule(*schedule) : std::string()));
+    XS_TRY(writer, traces::TraceWriter::create(options.record_path, info));
+  }
+  traces::EventSink* sink = writer ? static_cast<traces::EventSink*>(writer.get()) : &hash;
+  std::optional<traces::TeeSink> tee;
+  if (options.watch != nullptr) sink = &tee.emplace(*sink, *options.watch);
+
+  MachineOptions machine_options;
+  machine_options.seed = options.seed;
+  machine_options.strategy = strategy.get();
+  machine_options.sink = sink;
+  machine_options.on_console = options.on_console;
+  machine->reset(machine_options);
+  Outcome outcome = machine->run();
+  outcome.trace_hash = traces::to_string(writer ? writer->hash() : hash.hash());
+  if (writer) XS_TRY_STATUS(writer->finish(outcome.failure ? "fail: " + outcome.failure->message : "pass"));
+  return outcome;
+}
+
+}  // namespace xensim::sim

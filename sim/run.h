@@ -1,0 +1,39 @@
+// One execution of a scenario, from options to outcome, with or without a trace on disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "models/base/result.h"
+#include "sim/machine.h"
+#include "sim/outcome.h"
+#include "sim/scenario.h"
+#include "traces/trace_info.h"
+
+namespace xensim::sim {
+
+// Written into every trace.
+inline constexpr const char* kVersion = "0.1.0";
+
+struct RunOptions {
+  BackendKind backend = BackendKind::kSoft;
+  uint64_t seed = 0;
+  std::string schedule_path;      // a schedule to follow; empty: a plain run
+  std::string schedule_text;      // the same, at hand; wins over the path
+  std::string record_path;        // empty: only the hash is made
+  std::function<void(const std::string&)> on_console;
+  traces::EventSink* watch = nullptr;  // sees every event too, may be nullptr
+};
+
+// kInput: the scenario cannot run so (backend, flavour, image, schedule). kEnvironment: the host lacks something.
+Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options);
+
+// A machine for the scenario; reset() it before each run.
+Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend);
+
+// The header of a trace of this run.
+Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend, uint64_t seed,
+                                     const std::string& schedule_text);
+
+}  // namespace xensim::sim

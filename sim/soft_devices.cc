@@ -1,0 +1,123 @@
+// The device side of SoftDomain: ports, MMIO, MSRs, CPUID, clocks and consoles.
+#include "models/base/check.h"
+#include "sim/soft_domain.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint32_t kMsrHypervisorFirst = 0x40000000;
+constexpr uint32_t kCpuidHypervisorFirst = 0x40000000;
+constexpr uint32_t kCpuidHypervisorLast = 0x4fffffff;
+constexpr uint32_t kX2apicBit = 1u << 21;
+
+bool is_apic_msr(uint32_t msr) {
+  return msr == pc::kMsrApicBase || msr == pc::kMsrTscDeadline || (msr >= pc::kMsrX2apicFirst && msr <= pc::kMsrX2apicLast);
+}
+
+}  // namespace
+
+uint32_t SoftDomain::port_in(VcpuId vcpu, uint16_t port, unsigned bytes) {
+  sync(vcpu);
+  const uint32_t value = board_->port_in(port, bytes);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), false, value});
+  }
+  return value;
+}
+
+void SoftDomain::port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t value) {
+  sync(vcpu);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), true, value});
+  }
+  board_->port_out(port, bytes, value);
+  if (!state(vcpu).actor->can_run()) cpu_->request_stop();
+}
+
+uint64_t SoftDomain::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
+  sync(vcpu);
+  const uint64_t value = apic(vcpu).mmio_read(gpa.v - pc::kApicDefaultBase.v, bytes);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), false, value});
+  }
+  return value;
+}
+
+void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) {
+  sync(vcpu);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), true, value});
+  }
+  apic(vcpu).mmio_write(gpa.v - pc::kApicDefaultBase.v, bytes, value);
+}
+
+CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) {
+  sync(vcpu);
+  const uint32_t apic_id = apic(vcpu).id();
+  if (leaf >= kCpuidHypervisorFirst && leaf <= kCpuidHypervisorLast) {
+    const auto result = machine_.api_->cpuid(ref(vcpu), leaf, subleaf);
+    if (!result) return {};
+    return {result->eax, result->ebx, result->ecx, result->edx};
+  }
+  if (leaf == 1) {
+    native.ebx = (native.ebx & 0x00ffffff) | apic_id << 24;
+    native.ecx |= kX2apicBit;
+  }
+  if (leaf == 0xb || leaf == 0x1f) native.edx = apic_id;
+  return native;
+}
+
+std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
+  sync(vcpu);
+  const auto value = is_apic_msr(msr)              ? apic(vcpu).rdmsr(msr)
+                     : msr >= kMsrHypervisorFirst  ? machine_.api_->read_msr(ref(vcpu), msr)
+                                                   : std::nullopt;
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Msr{ref(vcpu), msr, false, value.value_or(0), value.has_value()});
+  }
+  return value;
+}
+
+bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
+  sync(vcpu);
+  bool ok = false;
+  if (is_apic_msr(msr)) {
+    ok = apic(vcpu).wrmsr(msr, value);
+  } else if (msr >= kMsrHypervisorFirst) {
+    ok = machine_.api_->write_msr(ref(vcpu), msr, value, cpu_->mode(vcpu) == CpuMode::kLong);
+  }
+  if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
+  return ok;
+}
+
+uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
+  sync(vcpu);
+  return machine_.clock(domain().id).tsc;
+}
+
+VirtualNs SoftDomain::now() const { return machine_.time(); }
+
+void SoftDomain::arm(uint32_t timer, VirtualNs deadline) {
+  machine_.events_due_.arm({DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0}, deadline);
+  limit_slice();
+}
+
+void SoftDomain::cancel(uint32_t timer) {
+  machine_.events_due_.cancel({DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0});
+}
+
+void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
+  const auto channel = source == pc::ConsoleSource::kUart ? xen::ConsoleChannel::kSerial : xen::ConsoleChannel::kDebugPort;
+  const std::byte text[] = {static_cast<std::byte>(byte)};
+  machine_.console_bytes(domain(), channel, text);
+}
+
+void SoftDomain::test_exit(uint32_t value) {
+  if (value != 0) {
+    machine_.fail(FailureKind::kGuest, "the guest wrote " + std::to_string(value) + " to the test-exit port", domain().config->name);
+  }
+  machine_.end_domain(domain(), value == 0 ? xen::ShutdownReason::kPoweroff : xen::ShutdownReason::kCrash);
+}
+
+}  // namespace xensim::sim

@@ -1,0 +1,375 @@
+// See soft_domain.h: start, slices, hypercalls and halts.
+#include "sim/soft_domain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "models/base/check.h"
+#include "models/x86/soft_cpu.h"
+#include "sim/hvm_context.h"
+#include "sim/read_file.h"
+#include "sim/report/vcpu_report.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint64_t kRflagsIf = 1u << 9;
+// Under a strategy a vCPU that comes to no scheduling point stops after so many instructions.
+constexpr uint64_t kExploreBudget = 1'000'000;
+
+}  // namespace
+
+Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index) {
+  std::unique_ptr<SoftDomain> self(new SoftDomain(machine, index));
+  const GuestConfig& config = *self->domain().config;
+  XS_TRY(self->file_, read_file(config.image));
+  XS_TRY(self->image_, pc::read_pvh_image(config.image, self->file_));
+  // Said here, before anything runs: does the image fit the guest's memory?
+  const auto ram = machine.memory_.host(self->domain().ram, config.memory_bytes);
+  XS_TRY_STATUS(pc::load_pvh_image(self->image_, self->file_, ram));
+  self->points_ = self->image_.points;
+  std::sort(self->points_.begin(), self->points_.end(),
+            [](const auto& a, const auto& b) { return a.address < b.address; });
+  for (const ActorId id : self->domain().vcpus) {
+    machine.actors_[id]->fiber = std::make_unique<Fiber>();
+    self->vcpus_.emplace_back().actor = machine.actors_[id].get();
+  }
+  return self;
+}
+
+SoftDomain::~SoftDomain() = default;
+
+VcpuRef SoftDomain::ref(VcpuId vcpu) const { return {domain().id, vcpu}; }
+Machine::Domain& SoftDomain::domain() const { return machine_.domains_[index_]; }
+
+Status SoftDomain::start() {
+  const GuestConfig& config = *domain().config;
+  const auto ram = machine_.memory_.host(domain().ram, config.memory_bytes);
+  apics_.clear();
+  cpu_.reset();
+  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus}));
+  XS_TRY_STATUS(cpu_->map_memory(Gpa{0}, ram, true));
+  XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
+  XS_TRY_STATUS(pc::load_pvh_image(image_, file_, ram));
+  pc::PvhStartOptions options;
+  options.command_line = config.cmdline;
+  XS_TRY(const auto entry, pc::prepare_pvh_start(image_, options, ram));
+  bus_ = std::make_unique<pc::ApicBus>();
+  for (uint32_t v = 0; v < config.vcpus; ++v) {
+    pc::ApicConfig apic;
+    apic.vcpu = VcpuId{v};
+    apic.apic_id = machine_.flavour_.apic_id_is_vcpu ? v : 2 * v;
+    apic.bootstrap = v == 0;
+    apic.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
+    apics_.push_back(std::make_unique<pc::LocalApic>(apic, *bus_, *this, *this, *this));
+    Actor* actor = vcpus_[v].actor;
+    vcpus_[v] = Vcpu{};
+    vcpus_[v].actor = actor;
+    if (v > 0) cpu_->init(VcpuId{v});
+  }
+  board_ = std::make_unique<pc::Board>(*this, *this);
+  cpu_->set_regs(VcpuId{0}, entry.regs);
+  if (machine_.exploring() && !points_.empty()) {
+    std::vector<Gva> addresses;
+    for (const pc::GuestPoint& point : points_) addresses.push_back(point.address);
+    XS_TRY_STATUS(cpu_->set_points(addresses));
+  }
+  return {};
+}
+
+// Brings the virtual time up to what the vCPU has executed.
+void SoftDomain::sync(VcpuId vcpu) {
+  Vcpu& self = state(vcpu);
+  const uint64_t now = cpu_->instructions(vcpu);
+  if (!machine_.exploring()) machine_.advance_time((now - self.accounted) * machine_.scenario_.clock.ns_per_instruction);
+  self.accounted = now;
+}
+
+uint64_t SoftDomain::budget(const Vcpu&) const {
+  if (machine_.exploring()) return kExploreBudget;
+  const uint64_t slice = machine_.scenario_.slice;
+  const uint64_t turn = slice / 2 + 1 + machine_.prng_.below(slice);
+  const VirtualNs deadline = machine_.slice_deadline();
+  const VirtualNs now = machine_.time();
+  if (deadline <= now) return 1;
+  const uint64_t per_instruction = machine_.scenario_.clock.ns_per_instruction;
+  return std::min(turn, (deadline.v - now.v + per_instruction - 1) / per_instruction);
+}
+
+void SoftDomain::limit_slice() {
+  if (!running_ || machine_.exploring()) return;
+  sync(running_vcpu_);
+  const VirtualNs deadline = machine_.slice_deadline();
+  const VirtualNs now = machine_.time();
+  const uint64_t per_instruction = machine_.scenario_.clock.ns_per_instruction;
+  cpu_->limit_slice(deadline <= now ? 1 : (deadline.v - now.v + per_instruction - 1) / per_instruction);
+}
+
+void SoftDomain::run(Actor& actor) {
+  Vcpu& self = state(actor.info.vcpu.vcpu);
+  const VcpuId vcpu = actor.info.vcpu.vcpu;
+  if (self.hypercall_in_flight && !go_on_with_hypercall(self)) return;
+  if (!actor.can_run()) {
+    actor.at = {PointOp::kBlocked, 0, nullptr};
+    self.was_blocked = true;
+    return;
+  }
+  if (self.was_blocked) {
+    self.was_blocked = false;
+    machine_.api_->before_run(ref(vcpu));
+  }
+  if (self.halted) {
+    if (!interrupt_deliverable(self)) return after_halt(self);
+    self.halted = false;
+    cpu_->raise_interrupt(vcpu);
+  }
+  if (self.stopped_at != nullptr) {
+    write_point_event(*self.stopped_at);
+    self.stopped_instructions = cpu_->instructions(vcpu);
+  }
+  running_ = true;
+  running_vcpu_ = vcpu;
+  const uint64_t before = cpu_->instructions(vcpu);
+  const CpuExit exit = cpu_->run(vcpu, budget(self));
+  running_ = false;
+  sync(vcpu);
+  if (traces::EventWriter* writer = machine_.events(); writer != nullptr && !machine_.exploring()) {
+    static constexpr traces::SliceEnd kEnds[] = {traces::SliceEnd::kBudget, traces::SliceEnd::kHalt,     traces::SliceEnd::kPause,
+                                                 traces::SliceEnd::kStop,   traces::SliceEnd::kShutdown, traces::SliceEnd::kError};
+    writer->write(traces::Slice{ref(vcpu), cpu_->instructions(vcpu) - before, kEnds[static_cast<size_t>(exit)],
+                                Gva{cpu_->regs(vcpu).rip}});
+  }
+  handle_exit(self, exit);
+}
+
+void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
+  Actor& actor = *self.actor;
+  const VcpuId vcpu = actor.info.vcpu.vcpu;
+  switch (exit) {
+    case CpuExit::kSlice:
+      // No point for so long: the vCPU spins on something that only another can change.
+      if (machine_.exploring()) machine_.decide({PointOp::kPause, 0, nullptr});
+      return;
+    case CpuExit::kHalt:
+      self.halted = true;
+      if (machine_.exploring() && machine_.decide({PointOp::kHalt, 0, nullptr})) return;
+      return after_halt(self);
+    case CpuExit::kSuspended: return;
+    case CpuExit::kStopped:
+      if (!actor.can_run()) {
+        actor.at = {PointOp::kBlocked, 0, nullptr};
+        self.was_blocked = true;
+      }
+      return;
+    case CpuExit::kShutdown:
+      machine_.fail(FailureKind::kGuest, fmt::format("{}: triple fault: {}", actor.label, cpu_->error()), actor.label,
+                    report(actor));
+      machine_.end_domain(domain(), xen::ShutdownReason::kReboot);
+      return;
+    case CpuExit::kError:
+      machine_.fail(FailureKind::kCheck, fmt::format("{}: {}", actor.label, cpu_->error()), actor.label, report(actor));
+      return;
+  }
+}
+
+// In HLT: blocks unless something came in the meantime.
+void SoftDomain::after_halt(Vcpu& self) {
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  const bool enabled = (cpu_->regs(vcpu).rflags & kRflagsIf) != 0;
+  if (enabled && interrupt_deliverable(self)) return;
+  machine_.api_->halt(ref(vcpu), enabled);
+  if (self.actor->can_run()) return;
+  self.actor->at = {PointOp::kBlocked, 0, nullptr};
+  self.was_blocked = true;
+}
+
+bool SoftDomain::interrupt_deliverable(Vcpu& self) {
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  if (apic(vcpu).has_deliverable()) return true;
+  return machine_.as_actor(*self.actor, [&] { return machine_.api_->pending_upcall(ref(vcpu)).has_value(); });
+}
+
+// --- hypercalls
+
+void SoftDomain::hypercall_entry(void* pointer) {
+  Vcpu& self = *static_cast<Vcpu*>(pointer);
+  SoftDomain& domain = *self.domain;
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  Cpu& cpu = *domain.cpu_;
+  xen::HypercallRegs regs;
+  regs.mode64 = cpu.mode(vcpu) == CpuMode::kLong;
+  regs.cpl = static_cast<uint8_t>(cpu.cpl(vcpu));
+  static constexpr Gpr kArgs64[] = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
+  static constexpr Gpr kArgs32[] = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
+  const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;
+  regs.nr = cpu.gpr(vcpu, kRax) & mask;
+  for (size_t i = 0; i < regs.args.size(); ++i) {
+    regs.args[i] = cpu.gpr(vcpu, regs.mode64 ? kArgs64[i] : kArgs32[i]) & mask;
+  }
+  SoftMachine& machine = domain.machine_;
+  static_cast<Machine&>(machine).point({PointOp::kHypercall, static_cast<uint8_t>(regs.nr), nullptr});
+  self.actor->in_entry = true;
+  self.result = machine.api_->hypercall(domain.ref(vcpu), regs) & mask;
+  self.actor->in_entry = false;
+  machine.refresh(*self.actor);
+}
+
+// Resumes the fiber in the hook or from the main loop. True: the hypercall is over.
+bool SoftDomain::resume_hypercall(Vcpu& self) {
+  machine_.cutting_ = machine_.exploring();
+  try {
+    self.actor->fiber->resume();
+  } catch (...) {
+    machine_.cutting_ = false;
+    throw;
+  }
+  machine_.cutting_ = false;
+  return self.actor->fiber->done();
+}
+
+CpuAction SoftDomain::hypercall(VcpuId vcpu) {
+  sync(vcpu);
+  Vcpu& self = state(vcpu);
+  self.domain = this;
+  ++machine_.outcome_.hypercalls;
+  self.actor->fiber->start(&SoftDomain::hypercall_entry, &self);
+  if (!resume_hypercall(self)) {
+    self.hypercall_in_flight = true;
+    return CpuAction::kSuspend;
+  }
+  cpu_->set_gpr(vcpu, kRax, self.result);
+  if (!self.actor->can_run()) cpu_->request_stop();
+  return CpuAction::kContinue;
+}
+
+bool SoftDomain::go_on_with_hypercall(Vcpu& self) {
+  if (!resume_hypercall(self)) return false;
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  self.hypercall_in_flight = false;
+  cpu_->set_gpr(vcpu, kRax, self.result);
+  cpu_->complete_hypercall(vcpu);
+  return true;
+}
+
+void SoftDomain::finish_entry(Actor& actor) {
+  Vcpu& self = state(actor.info.vcpu.vcpu);
+  if (self.hypercall_in_flight) actor.fiber->resume();
+}
+
+// --- points
+
+CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
+  Vcpu& self = state(vcpu);
+  const auto found = std::lower_bound(points_.begin(), points_.end(), rip,
+                                      [](const pc::GuestPoint& point, Gva address) { return point.address < address; });
+  if (found == points_.end() || found->address != rip) return CpuAction::kContinue;
+  self.stopped_at = nullptr;
+  if (!self.interrupted.empty() && self.interrupted.back().rip == rip.v &&
+      self.interrupted.back().rsp == cpu_->gpr(vcpu, kRsp)) {
+    self.interrupted.pop_back();
+    return CpuAction::kContinue;
+  }
+  static constexpr std::string_view kPauseSuffix = " pause";
+  const std::string& name = found->name;
+  const bool pause = name.size() > kPauseSuffix.size() &&
+                     name.compare(name.size() - kPauseSuffix.size(), kPauseSuffix.size(), kPauseSuffix) == 0;
+  const PointKey key{pause ? PointOp::kPause : PointOp::kGuest, 0, name.c_str()};
+  if (machine_.decide(key)) {
+    self.actor->at = key;
+    self.stopped_at = &*found;
+    return CpuAction::kSuspend;
+  }
+  write_point_event(*found);
+  return CpuAction::kContinue;
+}
+
+void SoftDomain::write_point_event(const pc::GuestPoint& point) {
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Point{std::as_bytes(std::span(point.name.data(), point.name.size()))});
+  }
+}
+
+std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
+  sync(vcpu);
+  Vcpu& self = state(vcpu);
+  std::optional<uint8_t> vector;
+  if (const auto upcall = machine_.api_->pending_upcall(ref(vcpu))) {
+    vector = upcall->vector;
+  } else {
+    vector = apic(vcpu).acknowledge();
+  }
+  if (!vector) return std::nullopt;
+  const CpuRegs regs = cpu_->regs(vcpu);
+  if (self.stopped_at != nullptr && self.stopped_instructions == cpu_->instructions(vcpu)) {
+    self.interrupted.push_back({regs.rip, regs.gpr[kRsp]});
+  }
+  self.stopped_at = nullptr;
+  if (apic(vcpu).has_deliverable()) cpu_->raise_interrupt(vcpu);
+  if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Interrupt{ref(vcpu), *vector, Gva{regs.rip}});
+  return vector;
+}
+
+CpuAction SoftDomain::pause(VcpuId vcpu) {
+  sync(vcpu);
+  if (!machine_.exploring()) return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
+  if (!points_.empty()) return CpuAction::kContinue;  // the kit names its own
+  const PointKey key{PointOp::kPause, 0, nullptr};
+  if (!machine_.decide(key)) return CpuAction::kContinue;
+  state(vcpu).actor->at = key;
+  return CpuAction::kSuspend;
+}
+
+// --- mappings and vCPU states
+
+void SoftDomain::set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable) {
+  const Gpa gpa{gfn.v << kPageShift};
+  cpu_->unmap_memory(gpa, kPageSize);
+  if (!frame) return;
+  const Status mapped = cpu_->map_memory(gpa, machine_.memory_.host(Maddr{frame->v << kPageShift}, kPageSize), writable);
+  XS_CHECK_MSG(mapped.has_value(), mapped ? "" : mapped.error().message);
+}
+
+void SoftDomain::start_vcpu(VcpuId vcpu, const xen::VcpuStart& start) { cpu_->set_regs(vcpu, regs_of_hvm_context(start.context)); }
+
+void SoftDomain::init(VcpuId vcpu) {
+  Vcpu& self = state(vcpu);
+  cpu_->init(vcpu);
+  self.halted = false;
+  self.actor->core_runnable = false;
+  machine_.refresh(*self.actor);
+  if (running_ && running_vcpu_ == vcpu) cpu_->request_stop();
+}
+
+void SoftDomain::startup(VcpuId vcpu, uint8_t vector) {
+  if (state(vcpu).actor->core_runnable) return;  // it does not wait for one
+  cpu_->startup(vcpu, vector);
+  machine_.api_->wake(ref(vcpu), true);
+}
+
+void SoftDomain::interrupt_ready(VcpuId vcpu) {
+  cpu_->raise_interrupt(vcpu);
+  Vcpu& self = state(vcpu);
+  if (self.halted && !self.actor->core_runnable && apic(vcpu).has_deliverable()) machine_.api_->wake(ref(vcpu), false);
+}
+
+void SoftDomain::software_enabled(VcpuId vcpu) { machine_.api_->lapic_enabled(ref(vcpu)); }
+
+uint64_t SoftDomain::instructions() const {
+  uint64_t sum = 0;
+  for (uint32_t v = 0; v < vcpus_.size(); ++v) sum += cpu_ ? cpu_->instructions(VcpuId{v}) : 0;
+  return sum;
+}
+
+std::string SoftDomain::report(const Actor& actor) const {
+  const VcpuId vcpu = actor.info.vcpu.vcpu;
+  return describe_vcpu(*cpu_, vcpu, image_.symbols, [this](Gpa gpa) -> std::optional<uint64_t> {
+    if (gpa.v > domain().config->memory_bytes - 8) return std::nullopt;
+    uint64_t word = 0;
+    std::copy_n(machine_.memory_.host(Maddr{domain().ram.v + gpa.v}), 8, reinterpret_cast<std::byte*>(&word));
+    return word;
+  });
+}
+
+}  // namespace xensim::sim

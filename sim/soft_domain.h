@@ -1,0 +1,115 @@
+// SoftDomain: one guest of a SoftMachine; what its vCPUs ask for while they run.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/base/cpu.h"
+#include "models/pc/board.h"
+#include "models/pc/local_apic.h"
+#include "models/pc/pvh_loader.h"
+#include "sim/soft_machine.h"
+
+namespace xensim::sim {
+
+class SoftDomain final : public CpuClient,
+                         public pc::ApicClient,
+                         public pc::Clock,
+                         public pc::DeviceTimers,
+                         public pc::ConsoleSink,
+                         public pc::TestExitClient {
+ public:
+  // Borrows the machine; `index` of its domain.
+  static Result<std::unique_ptr<SoftDomain>> make(SoftMachine& machine, size_t index);
+  ~SoftDomain() override;
+
+  // A fresh engine, devices and memory, and vCPU 0 at the image's entry.
+  Status start();
+  void run(Actor& actor);
+  void finish_entry(Actor& actor);
+  std::string report(const Actor& actor) const;
+  uint64_t instructions() const;
+  void limit_slice();
+
+  Cpu& cpu() { return *cpu_; }
+  pc::LocalApic& apic(VcpuId vcpu) { return *apics_.at(vcpu.v); }
+  void set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable);
+  void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
+
+  // CpuClient
+  uint32_t port_in(VcpuId vcpu, uint16_t port, unsigned bytes) override;
+  void port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t value) override;
+  uint64_t mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) override;
+  void mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) override;
+  CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) override;
+  std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
+  bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
+  uint64_t rdtsc(VcpuId vcpu) override;
+  CpuAction hypercall(VcpuId vcpu) override;
+  CpuAction point(VcpuId vcpu, Gva rip) override;
+  std::optional<uint8_t> acknowledge_interrupt(VcpuId vcpu) override;
+  CpuAction pause(VcpuId vcpu) override;
+
+  // ApicClient
+  void interrupt_ready(VcpuId vcpu) override;
+  void init(VcpuId vcpu) override;
+  void startup(VcpuId vcpu, uint8_t vector) override;
+  void nmi(VcpuId) override {}
+  void software_enabled(VcpuId vcpu) override;
+
+  // pc::Clock, pc::DeviceTimers, pc::ConsoleSink, pc::TestExitClient
+  VirtualNs now() const override;
+  void arm(uint32_t timer, VirtualNs deadline) override;
+  void cancel(uint32_t timer) override;
+  void console_output(pc::ConsoleSource source, uint8_t byte) override;
+  void test_exit(uint32_t value) override;
+
+ private:
+  // A point at which an upcall was taken: when the handler returns there, it is not passed again.
+  struct InterruptedPoint {
+    uint64_t rip;
+    uint64_t rsp;
+  };
+  struct Vcpu {
+    SoftDomain* domain = nullptr;
+    Actor* actor = nullptr;
+    uint64_t accounted = 0;   // instructions that are in the virtual time
+    bool halted = false;      // in HLT
+    bool was_blocked = false;
+    bool hypercall_in_flight = false;
+    uint64_t result = 0;      // of the hypercall
+    const pc::GuestPoint* stopped_at = nullptr;  // cut at this point; its event is still to be written
+    uint64_t stopped_instructions = 0;
+    std::vector<InterruptedPoint> interrupted;
+  };
+
+  SoftDomain(SoftMachine& machine, size_t index) : machine_(machine), index_(index) {}
+  VcpuRef ref(VcpuId vcpu) const;
+  Machine::Domain& domain() const;
+  Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
+  void sync(VcpuId vcpu);
+  static void hypercall_entry(void* vcpu);
+  bool resume_hypercall(Vcpu& vcpu);
+  bool go_on_with_hypercall(Vcpu& vcpu);
+  bool interrupt_deliverable(Vcpu& vcpu);
+  void after_halt(Vcpu& vcpu);
+  void write_point_event(const pc::GuestPoint& point);
+  uint64_t budget(const Vcpu& vcpu) const;
+  void handle_exit(Vcpu& vcpu, CpuExit exit);
+
+  SoftMachine& machine_;
+  size_t index_;
+  std::vector<std::byte> file_;
+  pc::PvhImage image_;
+  std::vector<pc::GuestPoint> points_;  // by address
+  std::unique_ptr<Cpu> cpu_;
+  std::unique_ptr<pc::ApicBus> bus_;
+  std::vector<std::unique_ptr<pc::LocalApic>> apics_;
+  std::unique_ptr<pc::Board> board_;
+  std::vector<Vcpu> vcpus_;
+  bool running_ = false;
+  VcpuId running_vcpu_;
+};
+
+}  // namespace xensim::sim

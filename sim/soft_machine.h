@@ -1,0 +1,57 @@
+// SoftMachine: runs guests on the software CPU. One SoftDomain a guest: its engine, local APICs, devices.
+//
+// The engine's stack is never left in the middle: a hypercall runs on its actor's own fiber, started inside the engine's hook; where
+// the scheduler cuts it, the hook stops the engine, and the fiber goes on when its turn comes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/machine.h"
+
+namespace xensim::sim {
+
+class SoftDomain;
+
+class SoftMachine final : public Machine {
+ public:
+  // kInput: an image that cannot be loaded. kEnvironment: no usable engine.
+  static Result<std::unique_ptr<SoftMachine>> make(const Scenario& scenario, const xen::Flavour& flavour);
+  ~SoftMachine() override;
+
+  void reset(const MachineOptions& options) override;
+  // As a trace's header names it: "unicorn 2.1.4".
+  static std::string engine_version();
+
+ private:
+  friend class SoftDomain;
+  SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+  SoftDomain& soft_of(VcpuRef vcpu);
+
+  // Machine
+  void start_guests() override;
+  void run_vcpu(Actor& actor) override;
+  void finish_entry(Actor& actor) override;
+  void interrupt_hint(VcpuRef vcpu) override;
+  void apic_timer_due(VcpuRef vcpu) override;
+  void deadline_moved() override;
+  uint64_t total_instructions() const override;
+  std::string vcpu_report(const Actor& actor) const override;
+
+  // Platform
+  void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
+  void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
+  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
+  void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
+  bool lapic_enabled(VcpuRef vcpu) override;
+  void set_gsi(DomId, uint32_t, bool) override {}
+
+  void code_changed(Maddr at, uint64_t bytes);
+
+  std::vector<std::unique_ptr<SoftDomain>> soft_;  // by domain index
+};
+
+}  // namespace xensim::sim
