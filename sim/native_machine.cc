@@ -61,14 +61,17 @@ Status NativeMachine::load_guests() {
     std::filesystem::path path(domain.config->image);
     path.replace_extension(".so");
     XS_TRY(auto file, read_file(path.string()));
-    Guest& guest = guests_.emplace_back();
+    XS_TRY(const auto image, pc::read_native_image(path.string(), file));
     const auto ram = memory_.host(domain.ram, domain.config->memory_bytes);
-    XS_TRY(guest.image, pc::NativeImage::load(path.string(), file, ram));
-    XS_TRY(std::byte * main, guest.image.symbol("xs_native_main"));
-    XS_TRY(std::byte * upcall, guest.image.symbol("xs_native_upcall"));
-    XS_TRY(std::byte * stacks, guest.image.symbol("xs_native_stacks"));
-    guest.main = reinterpret_cast<xs_native_main_fn>(main);
-    guest.upcall = reinterpret_cast<xs_native_upcall_fn>(upcall);
+    XS_TRY(auto program, pc::NativeProgram::place(image, file, ram));
+    std::byte* const main = program.symbol("xs_native_main");
+    std::byte* const upcall = program.symbol("xs_native_upcall");
+    std::byte* const stacks = program.symbol("xs_native_stacks");
+    if (main == nullptr || upcall == nullptr || stacks == nullptr) {
+      return input_error(path.string() + ": lacks xs_native_main, xs_native_upcall or xs_native_stacks; was it built with the guest kit?");
+    }
+    guests_.push_back({std::move(program), reinterpret_cast<xs_native_main_fn>(main),
+                       reinterpret_cast<xs_native_upcall_fn>(upcall), {}, {}});
     for (size_t v = 0; v < domain.vcpus.size(); ++v) {
       Actor& actor = *actors_[domain.vcpus[v]];
       actor.fiber =
@@ -88,7 +91,7 @@ void NativeMachine::reset(const MachineOptions& options) {
   Machine::reset(options);
   draining_ = false;
   for (size_t d = 0; d < guests_.size(); ++d) {
-    guests_[d].image.reset();
+    guests_[d].program.reset();
     guests_[d].overlays.clear();
     guests_[d].holes.clear();
   }

@@ -30,7 +30,7 @@ class NativeMachine final : public Machine {
     bool was_blocked = false;
   };
   struct Guest {
-    pc::NativeImage image;
+    pc::NativeProgram program;
     xs_native_main_fn main = nullptr;
     xs_native_upcall_fn upcall = nullptr;
     std::vector<std::pair<Gfn, Mfn>> overlays;  // pages that show something else than RAM

@@ -6,14 +6,9 @@ namespace xensim::sim {
 
 namespace {
 
-constexpr uint32_t kMsrHypervisorFirst = 0x40000000;
 constexpr uint32_t kCpuidHypervisorFirst = 0x40000000;
 constexpr uint32_t kCpuidHypervisorLast = 0x4fffffff;
 constexpr uint32_t kX2apicBit = 1u << 21;
-
-bool is_apic_msr(uint32_t msr) {
-  return msr == pc::kMsrApicBase || msr == pc::kMsrTscDeadline || (msr >= pc::kMsrX2apicFirst && msr <= pc::kMsrX2apicLast);
-}
 
 }  // namespace
 
@@ -37,7 +32,7 @@ void SoftDomain::port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t v
 
 uint64_t SoftDomain::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
   sync(vcpu);
-  const uint64_t value = apic(vcpu).mmio_read(gpa.v - pc::kApicDefaultBase.v, bytes);
+  const uint64_t value = board_->mmio_read(vcpu, gpa, bytes);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), false, value});
   }
@@ -49,7 +44,7 @@ void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), true, value});
   }
-  apic(vcpu).mmio_write(gpa.v - pc::kApicDefaultBase.v, bytes, value);
+  board_->mmio_write(vcpu, gpa, bytes, value);
 }
 
 CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) {
@@ -70,9 +65,7 @@ CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, Cpui
 
 std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
   sync(vcpu);
-  const auto value = is_apic_msr(msr)              ? apic(vcpu).rdmsr(msr)
-                     : msr >= kMsrHypervisorFirst  ? machine_.api_->read_msr(ref(vcpu), msr)
-                                                   : std::nullopt;
+  const auto value = pc::Board::owns_msr(msr) ? board_->rdmsr(vcpu, msr) : machine_.api_->read_msr(ref(vcpu), msr);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Msr{ref(vcpu), msr, false, value.value_or(0), value.has_value()});
   }
@@ -81,12 +74,9 @@ std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
 
 bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   sync(vcpu);
-  bool ok = false;
-  if (is_apic_msr(msr)) {
-    ok = apic(vcpu).wrmsr(msr, value);
-  } else if (msr >= kMsrHypervisorFirst) {
-    ok = machine_.api_->write_msr(ref(vcpu), msr, value, cpu_->mode(vcpu) == CpuMode::kLong);
-  }
+  const bool ok = pc::Board::owns_msr(msr)
+                      ? board_->wrmsr(vcpu, msr, value)
+                      : machine_.api_->write_msr(ref(vcpu), msr, value, cpu_->mode(vcpu) == CpuMode::kLong);
   if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
   return ok;
 }

@@ -47,7 +47,6 @@ Machine::Domain& SoftDomain::domain() const { return machine_.domains_[index_]; 
 Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
   const auto ram = machine_.memory_.host(domain().ram, config.memory_bytes);
-  apics_.clear();
   cpu_.reset();
   XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus}));
   XS_TRY_STATUS(cpu_->map_memory(Gpa{0}, ram, true));
@@ -56,20 +55,17 @@ Status SoftDomain::start() {
   pc::PvhStartOptions options;
   options.command_line = config.cmdline;
   XS_TRY(const auto entry, pc::prepare_pvh_start(image_, options, ram));
-  bus_ = std::make_unique<pc::ApicBus>();
+  pc::BoardConfig board;
+  board.vcpus = config.vcpus;
+  board.apic_id_step = machine_.flavour_.apic_id_is_vcpu ? 1 : 2;
+  board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
+  board_ = std::make_unique<pc::Board>(board, *this);
   for (uint32_t v = 0; v < config.vcpus; ++v) {
-    pc::ApicConfig apic;
-    apic.vcpu = VcpuId{v};
-    apic.apic_id = machine_.flavour_.apic_id_is_vcpu ? v : 2 * v;
-    apic.bootstrap = v == 0;
-    apic.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
-    apics_.push_back(std::make_unique<pc::LocalApic>(apic, *bus_, *this, *this, *this));
     Actor* actor = vcpus_[v].actor;
     vcpus_[v] = Vcpu{};
     vcpus_[v].actor = actor;
     if (v > 0) cpu_->init(VcpuId{v});
   }
-  board_ = std::make_unique<pc::Board>(*this, *this);
   cpu_->set_regs(VcpuId{0}, entry.regs);
   if (machine_.exploring() && !points_.empty()) {
     std::vector<Gva> addresses;

@@ -7,18 +7,12 @@
 
 #include "models/base/cpu.h"
 #include "models/pc/board.h"
-#include "models/pc/local_apic.h"
 #include "models/pc/pvh_loader.h"
 #include "sim/soft_machine.h"
 
 namespace xensim::sim {
 
-class SoftDomain final : public CpuClient,
-                         public pc::ApicClient,
-                         public pc::Clock,
-                         public pc::DeviceTimers,
-                         public pc::ConsoleSink,
-                         public pc::TestExitClient {
+class SoftDomain final : public CpuClient, public pc::BoardClient {
  public:
   // Borrows the machine; `index` of its domain.
   static Result<std::unique_ptr<SoftDomain>> make(SoftMachine& machine, size_t index);
@@ -33,7 +27,8 @@ class SoftDomain final : public CpuClient,
   void limit_slice();
 
   Cpu& cpu() { return *cpu_; }
-  pc::LocalApic& apic(VcpuId vcpu) { return *apics_.at(vcpu.v); }
+  pc::Board& board() { return *board_; }
+  pc::LocalApic& apic(VcpuId vcpu) { return board_->apic(vcpu); }
   void set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable);
   void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
 
@@ -58,10 +53,11 @@ class SoftDomain final : public CpuClient,
   void nmi(VcpuId) override {}
   void software_enabled(VcpuId vcpu) override;
 
-  // pc::Clock, pc::DeviceTimers, pc::ConsoleSink, pc::TestExitClient
+  // pc::BoardClient, the rest of it
   VirtualNs now() const override;
   void arm(uint32_t timer, VirtualNs deadline) override;
   void cancel(uint32_t timer) override;
+  void set_irq(unsigned, bool) override {}  // there is no interrupt controller for lines yet: guests poll the UART
   void console_output(pc::ConsoleSource source, uint8_t byte) override;
   void test_exit(uint32_t value) override;
 
@@ -104,8 +100,6 @@ class SoftDomain final : public CpuClient,
   pc::PvhImage image_;
   std::vector<pc::GuestPoint> points_;  // by address
   std::unique_ptr<Cpu> cpu_;
-  std::unique_ptr<pc::ApicBus> bus_;
-  std::vector<std::unique_ptr<pc::LocalApic>> apics_;
   std::unique_ptr<pc::Board> board_;
   std::vector<Vcpu> vcpus_;
   bool running_ = false;

@@ -51,7 +51,7 @@ void SoftMachine::start_guests() {
 void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); }
 void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
 void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }
-void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).apic(vcpu.vcpu).timer_expired(); }
+void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).board().timer_expired(vcpu.vcpu.v); }
 
 void SoftMachine::deadline_moved() {
   for (const auto& domain : soft_) domain->limit_slice();
