@@ -11,6 +11,7 @@
 #include "sim/explore/strategies/strategies.h"
 #include "sim/native_machine.h"
 #include "sim/read_file.h"
+#include "sim/report/last_events.h"
 #include "sim/soft_machine.h"
 #include "traces/trace_file.h"
 
@@ -22,6 +23,19 @@ std::vector<std::string> labels_of(const Machine& machine) {
   std::vector<std::string> labels;
   for (size_t i = 0; i < machine.actor_table().size(); ++i) labels.push_back(machine.label(static_cast<ActorId>(i)));
   return labels;
+}
+
+constexpr size_t kLastEvents = 12;  // of each actor, in a failure's report
+
+// The last events before a failure. Nothing of the sort is kept while a run goes well: the same run once more tells.
+std::string last_events(Machine& machine, MachineOptions options, Strategy* strategy) {
+  LastEvents sink(kLastEvents);
+  options.sink = &sink;
+  options.strategy = strategy;
+  options.on_console = nullptr;
+  machine.reset(options);
+  machine.run();
+  return sink.describe(machine.actor_table());
 }
 
 // The schedule to follow, checked against the scenario; nullopt: none was asked for.
@@ -89,12 +103,12 @@ Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& ma
 Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options) {
   XS_TRY(const auto schedule, wanted_schedule(scenario, options));
   XS_TRY(const auto machine, make_machine(scenario, options.backend));
-  std::unique_ptr<Strategy> strategy;
-  if (schedule) {
-    strategy = std::make_unique<ReplayStrategy>(schedule->decisions, labels_of(*machine));
-  } else if (options.backend == BackendKind::kNative) {
-    strategy = make_round_robin(options.seed);
-  }
+  const auto make_strategy = [&]() -> std::unique_ptr<Strategy> {
+    if (schedule) return std::make_unique<ReplayStrategy>(schedule->decisions, labels_of(*machine));
+    if (options.backend == BackendKind::kNative) return make_round_robin(options.seed);
+    return nullptr;
+  };
+  const std::unique_ptr<Strategy> strategy = make_strategy();
 
   traces::HashSink hash;
   std::unique_ptr<traces::TraceWriter> writer;
@@ -116,6 +130,7 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   Outcome outcome = machine->run();
   outcome.trace_hash = traces::to_string(writer ? writer->hash() : hash.hash());
   if (writer) XS_TRY_STATUS(writer->finish(outcome.failure ? "fail: " + outcome.failure->message : "pass"));
+  if (outcome.failure) outcome.failure->report += last_events(*machine, machine_options, make_strategy().get());
   return outcome;
 }
 
