@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/base/result.h"
@@ -48,7 +50,7 @@ struct Scenario {
   std::string name;
   std::string description;
   std::string path;   // where it was read, or the ELF of a run without scenario
-  std::string text;   // the TOML as read: traces carry it
+  std::string text;   // the TOML as read, or with its overrides: traces carry it
   std::vector<GuestConfig> guests;
   std::vector<BackendKind> backends = {BackendKind::kSoft};  // those it can run on; the first is the default
   std::string flavour = "xen";
@@ -60,18 +62,19 @@ struct Scenario {
   Expectation expect;
 };
 
-// Where `image = "guest:NAME"` finds the guest programs that were built with xensim.
+// Where `image = "guest:NAME"` finds the guest programs that were built with xensim: NAME.elf in this folder.
 struct ImagePaths {
   std::string guest_dir;
 };
 
 // Parses TOML text. Errors name file, line, key and what is allowed. `overrides` are --set key=value pairs, applied before
-// validation (dotted keys; lists by index: guest.0.vcpus=8).
+// validation (dotted keys; lists by index: guest.0.vcpus=8, or all entries: guest.vcpus=8).
 Result<Scenario> parse_scenario(std::string path, std::string text, const ImagePaths& images,
                                 const std::vector<std::pair<std::string, std::string>>& overrides);
 // Reads a scenario file, or wraps a PVH ELF in a scenario with defaults (decided by content, not by name).
 Result<Scenario> load_scenario(const std::string& path, const ImagePaths& images,
                                const std::vector<std::pair<std::string, std::string>>& overrides);
 std::string_view backend_name(BackendKind kind);
+std::optional<BackendKind> backend_by_name(std::string_view name);
 
 }  // namespace xensim::sim
