@@ -1,0 +1,189 @@
+// Counting instructions, and cutting the run at an exact count.
+//
+// The engine reports each block before it runs. A block that fits into the slice and needs nothing runs natively. Otherwise it
+// is run one instruction at a time: the engine's interrupt-shadow flag makes it translate a single instruction, and such
+// translations are kept apart from the whole block's, so that nothing is ever dropped or translated twice. The flag's meaning
+// to the guest (it must not take interrupts now) is kept apart in Vcpu::owed_shadow.
+#include "models/base/check.h"
+#include "models/x86/soft_cpu_impl.h"
+
+namespace xensim::x86 {
+
+// Decides whether blocks must be looked at one by one.
+void SoftCpu::attend() {
+  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
+  attention_ = look ? 0 : limit_;
+}
+
+std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
+  std::vector<uint8_t> bytes;
+  bytes.reserve(size);
+  const State& s = state();
+  while (bytes.size() < size) {
+    const uint64_t at = linear + bytes.size();
+    const WalkResult found = walk(memory_, s, at, {.access = Access::kExecute, .user = s.cpl() == 3});
+    const std::byte* host = found.ok ? memory_.ram(found.gpa) : nullptr;
+    if (!host) break;
+    const auto part = std::min<uint64_t>(size - bytes.size(), kPageSize - at % kPageSize);
+    for (uint64_t i = 0; i < part; ++i) bytes.push_back(static_cast<uint8_t>(host[i]));
+  }
+  return bytes;
+}
+
+void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
+  constexpr size_t kMostBlocks = 1 << 21;
+  if (blocks_.entries() > kMostBlocks) {
+    blocks_.clear();
+    block_ = nullptr;
+  }
+  const State& s = state();
+  for (uint64_t at = pc; at < pc + size;) {
+    const uint64_t part = std::min(pc + size - at, kPageSize - at % kPageSize);
+    const WalkResult found = walk(memory_, s, at, {.access = Access::kExecute, .user = s.cpl() == 3});
+    if (found.ok) memory_.add_code(found.gpa, part);
+    at += part;
+  }
+  const std::vector<uint8_t> bytes = code_at(pc, size);
+  if (bytes.size() == size) blocks_.add(pc, bytes, count, code_size(s.code64(), s.code32()));
+}
+
+// The block as it is in memory now, where the table cannot say.
+Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
+  if (block && !block->ambiguous) return *block;
+  const State& s = state();
+  const std::vector<uint8_t> bytes = code_at(pc, size);
+  scratch_.pc = pc;
+  scratch_.size = size;
+  blocks_.decode(scratch_, bytes, 0, code_size(s.code64(), s.code32()));
+  XS_CHECK_MSG(scratch_.count != 0, "a block runs from where there is no memory");
+  return scratch_;
+}
+
+void SoftCpu::on_slow_block(Block* found, uint64_t pc, uint32_t size) {
+  Block& block = refreshed(found, pc, size);
+  block_ = &block;
+  open_ = 0;
+  if (exit_ || failure_) {
+    uc_emu_stop(engine_->get());
+    return;
+  }
+  if (std::exchange(stepping_, false)) {  // all was looked at before the step was begun
+    run_block(block, 1);
+    return;
+  }
+  if (at_rep_end(block)) {  // ends the instruction before; nothing may come in between
+    attend();
+    return;
+  }
+  rep_pc_ = kNone;
+  if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
+  if (current_->retired >= limit_) return stop(CpuExit::kSlice);
+  if (current_->interrupt && !requests_held() && take_interrupt()) return;
+  if (!requests_held()) natural_end_ = current_->retired + block.count;
+  if (current_->owed_shadow) {
+    // The shadow covers the instruction at RIP: give the flag its true meaning, which also runs that one alone.
+    current_->owed_shadow = false;
+    state().set_shadow(true);
+    changed();
+    stepping_ = block.count > 1;
+    if (stepping_) {
+      divert();
+      attend();
+      return;
+    }
+    write_back();
+  }
+  if (block.special == 0) return serve_special(block);
+  const uint64_t room = std::min<uint64_t>(limit_ - current_->retired, block.special);
+  if (block.count > room) return step_one(block);
+  run_block(block, room);
+}
+
+// Lets the engine run the block whole.
+void SoftCpu::run_block(Block& block, uint64_t room) {
+  XS_CHECK(block.count <= room);
+  open_ = block.count;
+  rep_pc_ = kNone;
+  if (block.ends_in_rep) {
+    uint64_t left = 0;
+    uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
+    rep_pc_ = block.rep_pc();
+  }
+  attend();
+}
+
+// A repeated string instruction comes back once more after its last iteration, only to find its counter zero. That pass is no
+// instruction of its own, and no boundary. (Run alone, the engine leaves it out.)
+bool SoftCpu::at_rep_end(const Block& block) {
+  if (rep_pc_ != block.pc || !block.starts_with_rep()) return false;
+  uint64_t left = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
+  if (block.rep_address_bits < 64) left &= (uint64_t{1} << block.rep_address_bits) - 1;
+  if (left != 0) return false;
+  rep_pc_ = kNone;
+  return true;
+}
+
+// Runs the block's first instruction alone.
+void SoftCpu::step_one(const Block& block) {
+  const std::vector<uint8_t> bytes = code_at(block.pc, std::min<uint32_t>(block.size, 15));
+  State& s = state();
+  const Instruction first = blocks_.decoder().decode(bytes, code_size(s.code64(), s.code32()));
+  current_->owed_shadow = first.kind == InstructionClass::kMakesShadow && !s.shadow();
+  stepping_ = true;
+  s.set_shadow(true);
+  changed();
+  divert();
+  attend();
+}
+
+// Leaves the block before its first instruction and goes on with the state as changed.
+void SoftCpu::divert() {
+  write_back();
+  const uint64_t rip = current_->state.rip();
+  uc_reg_write(engine_->get(), UC_X86_REG_RIP, &rip);
+}
+
+bool SoftCpu::interrupts_open() {
+  uint64_t flags = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
+  return (flags & flag::kIf) && !current_->owed_shadow && !state().shadow();
+}
+
+// True: an interrupt was delivered and the block is not to be run.
+bool SoftCpu::take_interrupt() {
+  if (!interrupts_open()) return false;
+  current_->interrupt = false;
+  const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});
+  attend();
+  if (!vector) return false;
+  deliver_event({.kind = EventKind::kExternal, .vector = *vector});
+  if (!exit_) divert();
+  return true;
+}
+
+uint32_t SoftCpu::index_in_block() {
+  if (!block_) return 0;
+  const auto index = block_->index_of(state().linear_rip() - block_->pc);
+  XS_CHECK_MSG(index, "the engine reports an instruction that its block does not have");
+  return *index;
+}
+
+// Makes `retired` exact inside a block, whose rest may still run.
+void SoftCpu::settle() {
+  if (!block_) return;
+  const uint32_t index = index_in_block();
+  const uint32_t now = index - done_;
+  current_->retired += now;
+  done_ = index;
+  open_ -= std::min(now, open_);
+}
+
+// Makes `retired` exact where the rest of the block will not run.
+void SoftCpu::close_block() {
+  settle();
+  block_ = nullptr;
+  done_ = open_ = 0;
+}
+
+}  // namespace xensim::x86

@@ -1,0 +1,79 @@
+// What is known of each translated block: how many instructions it holds, where each starts, and whether one of them needs
+// the software CPU. The engine tells of a block's execution only its address and its size in bytes, so these two are the key.
+#pragma once
+
+#include <array>
+#include <unordered_map>
+#include <vector>
+
+#include "models/x86/decode.h"
+
+namespace xensim::x86 {
+
+struct Block {
+  static constexpr uint32_t kSlow = 1u << 30;  // charge of a block that must be looked at each time
+
+  uint64_t pc = 0;  // linear address
+  uint32_t size = 0;
+  uint32_t charge = 0;  // instructions, or kSlow
+  uint32_t count = 0;   // instructions
+  uint32_t special = ~0u;  // index of the first instruction that the engine must not run by itself; ~0: none
+  InstructionClass special_kind = InstructionClass::kPlain;
+  bool ends_in_rep = false;      // the last instruction is a repeated string instruction
+  uint8_t rep_address_bits = 0;  // its address size
+  bool ambiguous = false;        // several different blocks have had this key: decode afresh each time
+  std::vector<uint16_t> offsets;  // of each instruction from the block's start
+
+  uint64_t rep_pc() const { return pc + offsets.back(); }
+  bool starts_with_rep() const { return ends_in_rep && count == 1; }
+  // Index of the instruction at `offset` bytes (the size: one past the last); nullopt: none starts there.
+  std::optional<uint32_t> index_of(uint64_t offset) const;
+};
+
+class BlockTable {
+ public:
+  BlockTable();
+
+  // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
+  Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
+  // nullptr: not known.
+  Block* find(uint64_t pc, uint32_t size) {
+    Slot& slot = cache_[hash(pc, size) % kCacheSlots];
+    if (slot.block && slot.pc == pc && slot.size == size) [[likely]]
+      return slot.block;
+    return find_slowly(pc, size);
+  }
+  // As add, into a block of the caller's.
+  void decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const;
+  const Decoder& decoder() const { return decoder_; }
+  size_t entries() const { return blocks_.size(); }
+  void clear();
+
+ private:
+  struct Key {
+    uint64_t pc;
+    uint32_t size;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const { return hash(key.pc, key.size); }
+  };
+  struct Slot {
+    uint64_t pc = 0;
+    uint32_t size = 0;
+    Block* block = nullptr;
+  };
+  static constexpr size_t kCacheSlots = 1 << 14;
+
+  static size_t hash(uint64_t pc, uint32_t size) {
+    const uint64_t mixed = (pc ^ uint64_t{size} << 40) * 0x9e3779b97f4a7c15;
+    return mixed >> 40;
+  }
+  Block* find_slowly(uint64_t pc, uint32_t size);
+
+  Decoder decoder_;
+  std::unordered_map<Key, Block, KeyHash> blocks_;
+  std::vector<Slot> cache_;
+};
+
+}  // namespace xensim::x86

@@ -1,0 +1,336 @@
+// Exceptions, and the instructions that are served outside the engine: its state is exact at each, and each is done before the
+// engine goes on.
+#include <fmt/format.h>
+
+#include "models/base/check.h"
+#include "models/x86/cpuid.h"
+#include "models/x86/segments.h"
+#include "models/x86/soft_cpu_impl.h"
+
+namespace xensim::x86 {
+namespace {
+
+// SVM exit codes (AMD APM vol. 2, appendix C); the engine adds 0x100 to them.
+constexpr uint32_t kExitBase = 0x100;
+enum ExitCode : unsigned {
+  kReadDr = 0x20,
+  kWriteDr = 0x30,
+  kRdtsc = 0x6e,
+  kRdpmc = 0x6f,
+  kCpuid = 0x72,
+  kPause = 0x77,
+  kHlt = 0x78,
+  kMsr = 0x7c,
+  kRdtscp = 0x87,
+  kMonitor = 0x8a,
+  kMwait = 0x8b,
+};
+
+}  // namespace
+
+void SoftCpu::stop(CpuExit exit) {
+  exit_ = exit;
+  write_back();
+  attend();
+  uc_emu_stop(engine_->get());
+}
+
+void SoftCpu::deliver_event(const Event& event) {
+  State& s = state();
+  current_->skip_point = false;
+  current_->hold_until = 0;
+  current_->owed_shadow = false;
+  rep_pc_ = kNone;
+  block_ = nullptr;
+  done_ = open_ = 0;
+  const bool ok = deliver(memory_, *this, s, event, error_);
+  changed();
+  attend();
+  if (!ok) stop(CpuExit::kShutdown);
+}
+
+void SoftCpu::raise(uint8_t vector, uint32_t code, uint64_t cr2) {
+  deliver_event({.kind = EventKind::kFault, .vector = vector, .error_code = code, .cr2 = cr2});
+}
+
+// The instruction at RIP is done.
+void SoftCpu::step_over(unsigned length) {
+  State& s = state();
+  ++current_->retired;
+  s.advance_rip(length);
+  s.set_shadow(false);
+  s.clear_exception();
+  current_->owed_shadow = false;
+  const bool trap = (s.rflags() & flag::kTf) != 0;
+  changed();
+  if (!trap || exit_) return;
+  s.set_dr(6, s.dr(6) | 1 << 14);
+  deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
+}
+
+Instruction SoftCpu::instruction_here(std::vector<uint8_t>& bytes) {
+  const State& s = state();
+  bytes = code_at(s.linear_rip(), 15);
+  return blocks_.decoder().decode(bytes, code_size(s.code64(), s.code32()));
+}
+
+void SoftCpu::on_interrupt(uint32_t vector) {
+  if (exit_ || failure_) return;
+  stepping_ = false;
+  State& s = state();
+  if (vector == kDebug && !s.exception_is_int()) {
+    // A single-step trap: the one instruction of the block is done, wherever RIP is now.
+    current_->retired += open_;
+    block_ = nullptr;
+    done_ = open_ = 0;
+    deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
+    return;
+  }
+  if (vector >= kExitBase) {
+    close_block();
+    on_intercept(vector - kExitBase);
+    return;
+  }
+  if (s.exception_is_int()) {
+    uint64_t instruction = s.rip();
+    if (block_) {
+      const uint32_t index = index_in_block();
+      const uint64_t start = block_->offsets.at(index - 1);
+      instruction = s.rip() - ((index == block_->count ? block_->size : block_->offsets[index]) - start);
+    }
+    close_block();
+    s.set_word(s.layout().error_code, 0);
+    deliver_event({.kind = EventKind::kSoftware, .vector = static_cast<uint8_t>(vector), .instruction = instruction});
+    return;
+  }
+  close_block();
+  deliver_event({.kind = EventKind::kFault,
+                 .vector = static_cast<uint8_t>(vector),
+                 .error_code = has_error_code(static_cast<uint8_t>(vector)) ? s.error_code() : 0,
+                 .cr2 = s.cr(2)});
+}
+
+bool SoftCpu::on_invalid() {
+  if (exit_ || failure_) return true;
+  stepping_ = false;
+  close_block();
+  State& s = state();
+  s.clear_exception();
+  changed();
+  const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 3);
+  const bool hypercall = bytes.size() == 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
+  if (hypercall) {
+    serve_hypercall(3);
+  } else {
+    raise(kInvalidOpcode);
+  }
+  return true;
+}
+
+void SoftCpu::serve_hypercall(unsigned length) {
+  switch (client_.hypercall(VcpuId{loaded_})) {
+    case CpuAction::kContinue: step_over(length); return;
+    case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
+    case CpuAction::kFault: raise(kInvalidOpcode); return;
+  }
+}
+
+void SoftCpu::on_intercept(unsigned exit_code) {
+  if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
+  switch (exit_code) {
+    case kRdtsc: return serve_rdtsc(false);
+    case kRdtscp: return serve_rdtsc(true);
+    case kCpuid: return serve_cpuid();
+    case kPause: return serve_pause();
+    case kHlt: return serve_halt();
+    case kMsr: return serve_msr();
+    case kRdpmc: return raise(kGeneralProtection);
+    case kMonitor:
+    case kMwait: return raise(kInvalidOpcode);
+    default: XS_CHECK_MSG(false, fmt::format("the engine reports an intercept {:#x} that was not asked for", exit_code));
+  }
+}
+
+void SoftCpu::serve_rdtsc(bool with_aux) {
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  const uint64_t tsc = client_.rdtsc(VcpuId{loaded_});
+  State& s = state();
+  s.set_gpr(kRax, tsc & 0xffffffff);
+  s.set_gpr(kRdx, tsc >> 32);
+  if (with_aux) s.set_gpr(kRcx, s.word(s.layout().tsc_aux) & 0xffffffff);
+  step_over(length);
+}
+
+void SoftCpu::serve_cpuid() {
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  State& s = state();
+  const auto leaf = static_cast<uint32_t>(s.gpr(kRax)), subleaf = static_cast<uint32_t>(s.gpr(kRcx));
+  const CpuidResult result = client_.cpuid(VcpuId{loaded_}, leaf, subleaf, native_cpuid(leaf, subleaf));
+  s.set_gpr(kRax, result.eax);
+  s.set_gpr(kRbx, result.ebx);
+  s.set_gpr(kRcx, result.ecx);
+  s.set_gpr(kRdx, result.edx);
+  step_over(length);
+}
+
+void SoftCpu::serve_msr() {
+  constexpr uint32_t kTsc = 0x10;
+  std::vector<uint8_t> bytes;
+  const Instruction instruction = instruction_here(bytes);
+  const CodeSize size = code_size(state().code64(), state().code32());
+  const bool write = bytes.at(parse_prefixes(bytes, size).count + 1) == 0x30;
+  const auto msr = static_cast<uint32_t>(state().gpr(kRcx));
+  const VcpuId id{loaded_};
+  if (write) {
+    const uint64_t value = (state().gpr(kRax) & 0xffffffff) | state().gpr(kRdx) << 32;
+    const MsrOutcome outcome = current_->msrs.write(state(), msr, value);
+    changed();
+    if (outcome == MsrOutcome::kFault || (outcome == MsrOutcome::kClient && !client_.wrmsr(id, msr, value)))
+      return raise(kGeneralProtection);
+    if (msr == 0xc0000080) engine_->flush_tlb();  // NXE changes what page table entries mean
+    return step_over(instruction.length);
+  }
+  uint64_t value = 0;
+  if (msr == kTsc) {
+    value = client_.rdtsc(id);
+  } else if (current_->msrs.read(state(), msr, value) == MsrOutcome::kClient) {
+    const auto answer = client_.rdmsr(id, msr);
+    if (!answer) return raise(kGeneralProtection);
+    value = *answer;
+  }
+  state().set_gpr(kRax, value & 0xffffffff);
+  state().set_gpr(kRdx, value >> 32);
+  step_over(instruction.length);
+}
+
+void SoftCpu::serve_pause() {
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  const CpuAction action = client_.pause(VcpuId{loaded_});
+  step_over(length);
+  if (action == CpuAction::kSuspend && !exit_) stop(CpuExit::kSuspended);
+}
+
+void SoftCpu::serve_halt() {
+  step_over(1);
+  if (exit_) return;
+  if (current_->interrupt && interrupts_open()) {
+    current_->interrupt = false;
+    const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});
+    attend();
+    if (vector) return deliver_event({.kind = EventKind::kExternal, .vector = *vector});
+  }
+  stop(CpuExit::kHalt);
+}
+
+// MOV to and from debug registers: they hold values, and break nowhere (SDM vol. 3, 17.2).
+void SoftCpu::serve_debug_register() {
+  std::vector<uint8_t> bytes;
+  const Instruction instruction = instruction_here(bytes);
+  State& s = state();
+  const CodeSize size = code_size(s.code64(), s.code32());
+  const Prefixes prefixes = parse_prefixes(bytes, size);
+  const uint8_t opcode = bytes.at(prefixes.count + 1), modrm = bytes.at(prefixes.count + 2);
+  unsigned index = modrm >> 3 & 7;
+  const unsigned reg = (modrm & 7) | (prefixes.rex & 1) << 3;
+  if ((prefixes.rex & 4) || (index == 4 || index == 5)) {
+    if ((prefixes.rex & 4) || (s.cr(4) & cr4::kDe)) return raise(kInvalidOpcode);
+    index += 2;
+  }
+  if (opcode == 0x23) {
+    uint64_t value = s.gpr(reg);
+    if (size != CodeSize::k64) value &= 0xffffffff;
+    if (index >= 6 && value >> 32) return raise(kGeneralProtection);
+    if (index == 6) value = (value & 0xe00f) | 0xffff0ff0;
+    if (index == 7) value = (value & 0xffff2bff) | 0x400;
+    s.set_dr(index, value);
+  } else {
+    s.set_gpr(reg, s.dr(index));
+  }
+  step_over(instruction.length);
+}
+
+// SYSCALL (SDM vol. 2). The engine adds the instruction's length to RIP after the hook.
+void SoftCpu::on_syscall() {
+  if (exit_ || failure_) return;
+  State& s = state();
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  changed();
+  if (!(s.efer() & efer::kSce) || !s.code64()) {
+    close_block();
+    raise(kInvalidOpcode);
+    state().set_rip(state().rip() - length);
+    return;
+  }
+  const uint64_t star = s.word(s.layout().star);
+  s.set_gpr(kRcx, s.rip() + length);
+  s.set_gpr(kR11, s.rflags() & ~flag::kRf);
+  s.set_rip(s.word(s.layout().lstar) - length);
+  s.set_rflags(s.rflags() & ~(s.word(s.layout().fmask) | flag::kRf));
+  const auto selector = static_cast<uint16_t>(star >> 32 & 0xfffc);
+  s.set_segment(kCs, flat_code(selector, 0, true));
+  s.set_segment(kSs, flat_stack(static_cast<uint16_t>(selector + 8), 0));
+  s.set_cpl(0);
+}
+
+// SYSENTER (SDM vol. 2).
+void SoftCpu::on_sysenter() {
+  if (exit_ || failure_) return;
+  State& s = state();
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  changed();
+  const uint32_t selector = s.sysenter_cs() & 0xfffc;
+  if (selector == 0) {
+    close_block();
+    raise(kGeneralProtection);
+    state().set_rip(state().rip() - length);
+    return;
+  }
+  const bool wide = s.long_mode();
+  s.set_rflags(s.rflags() & ~(flag::kVm | flag::kIf | flag::kRf));
+  s.set_segment(kCs, flat_code(static_cast<uint16_t>(selector), 0, wide));
+  s.set_segment(kSs, flat_stack(static_cast<uint16_t>(selector + 8), 0));
+  s.set_cpl(0);
+  const uint64_t mask = wide ? ~uint64_t{0} : 0xffffffff;
+  s.set_gpr(kRsp, s.word(s.layout().sysenter_esp) & mask);
+  s.set_rip((s.word(s.layout().sysenter_eip) & mask) - length);
+}
+
+void SoftCpu::on_point(uint64_t address) {
+  if (exit_ || failure_) return;
+  settle();
+  if (std::exchange(current_->skip_point, false)) return;
+  if (client_.point(VcpuId{loaded_}, Gva{address}) != CpuAction::kSuspend) return;
+  current_->skip_point = true;
+  close_block();
+  stop(CpuExit::kSuspended);
+}
+
+uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
+  uint64_t value = ~uint64_t{0};
+  guarded([&] {
+    in_mmio_ = block_ != nullptr;
+    value = client_.mmio_read(VcpuId{loaded_}, Gpa{gpa}, bytes);
+    in_mmio_ = false;
+  });
+  return value;
+}
+
+void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
+  guarded([&] {
+    in_mmio_ = block_ != nullptr;
+    client_.mmio_write(VcpuId{loaded_}, Gpa{gpa}, bytes, value);
+    in_mmio_ = false;
+  });
+}
+
+void SoftCpu::mmio_begin() {
+  synced_ = false;
+  guarded([&] { settle(); });
+}
+
+}  // namespace xensim::x86

@@ -1,0 +1,231 @@
+#include "models/x86/physical_memory.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "models/base/check.h"
+
+namespace xensim::x86 {
+namespace {
+
+uint64_t all_ones(unsigned bytes) { return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1; }
+
+uint64_t on_mmio_read(uc_engine*, uint64_t offset, unsigned bytes, void* user) {
+  const auto& region = *static_cast<const PhysicalMemory::Region*>(user);
+  return region.sink ? region.sink->mmio_load(region.gpa + offset, bytes) : all_ones(bytes);
+}
+
+void on_mmio_write(uc_engine*, uint64_t offset, unsigned bytes, uint64_t value, void* user) {
+  const auto& region = *static_cast<const PhysicalMemory::Region*>(user);
+  if (region.sink) region.sink->mmio_store(region.gpa + offset, bytes, value);
+}
+
+void on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user) {
+  static_cast<MmioSink*>(user)->mmio_begin();
+}
+
+// Never called: RAM with code is writable. Its range alone tells the engine to keep stores there precise.
+bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return false; }
+
+constexpr unsigned kChunkShift = 16;
+
+}  // namespace
+
+PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) {}
+
+Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
+  if (bytes == 0 || (gpa | bytes) % kPageSize != 0)
+    return input_error(fmt::format("range {:#x}+{:#x} is not made of whole pages", gpa, bytes));
+  if (gpa >= kPhysicalEnd || bytes > kPhysicalEnd - gpa)
+    return input_error(fmt::format("range {:#x}+{:#x} lies beyond the 40 physical address bits", gpa, bytes));
+  auto it = regions_.upper_bound(gpa);
+  if (it != regions_.begin()) --it;
+  for (; it != regions_.end() && it->first < gpa + bytes; ++it) {
+    if (it->second.end > gpa && it->second.kind != Kind::kOpenBus)
+      return input_error(fmt::format("range {:#x}+{:#x} overlaps {:#x}..{:#x}", gpa, bytes, it->first, it->second.end));
+  }
+  return {};
+}
+
+void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
+  for (auto it = regions_.begin(); it != regions_.end();) {
+    const auto next = std::next(it);
+    if (it->second.kind == Kind::kOpenBus && it->first < end && it->second.end > begin) erase(it);
+    it = next;
+  }
+}
+
+void PhysicalMemory::erase(Regions::iterator it) {
+  if (it->second.hook) uc_hook_del(engine_.get(), it->second.hook);
+  XS_CHECK(uc_mem_unmap(engine_.get(), it->first, it->second.end - it->first) == UC_ERR_OK);
+  regions_.erase(it);
+  last_ = nullptr;
+}
+
+void PhysicalMemory::remap(uint64_t gpa, Region& region) {
+  region.gpa = gpa;
+  const uint64_t bytes = region.end - gpa;
+  uc_err err = UC_ERR_OK;
+  if (region.kind == Kind::kRam || region.kind == Kind::kRom) {
+    err = uc_mem_map_ptr(engine_.get(), gpa, bytes, region.kind == Kind::kRam ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_EXEC, region.host);
+  } else {
+    if (region.kind == Kind::kMmio) {
+      region.sink = &sink_;
+      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, reinterpret_cast<void*>(&on_mmio_access),
+                  &sink_, gpa, region.end - 1);
+    }
+    err = uc_mmio_map(engine_.get(), gpa, bytes, &on_mmio_read, &region, &on_mmio_write, &region);
+  }
+  XS_CHECK_MSG(err == UC_ERR_OK, fmt::format("the engine cannot map {:#x}+{:#x}: {}", gpa, bytes, uc_strerror(err)));
+}
+
+Status PhysicalMemory::map_ram(uint64_t gpa, std::span<std::byte> host, bool writable) {
+  XS_TRY_STATUS(check_free(gpa, host.size()));
+  drop_holes(gpa, gpa + host.size());
+  Region& region = regions_[gpa];
+  region = {gpa + host.size(), writable ? Kind::kRam : Kind::kRom, host.data(), gpa, 0, nullptr};
+  remap(gpa, region);
+  engine_.flush_tlb();
+  return {};
+}
+
+Status PhysicalMemory::map_mmio(uint64_t gpa, uint64_t bytes) {
+  XS_TRY_STATUS(check_free(gpa, bytes));
+  drop_holes(gpa, gpa + bytes);
+  Region& region = regions_[gpa];
+  region = {gpa + bytes, Kind::kMmio, nullptr, gpa, 0, nullptr};
+  remap(gpa, region);
+  engine_.flush_tlb();
+  return {};
+}
+
+bool PhysicalMemory::map_hole(uint64_t gpa) {
+  if (gpa >= kPhysicalEnd || find(gpa)) return false;
+  const auto after = regions_.upper_bound(gpa);
+  const uint64_t end = after == regions_.end() ? kPhysicalEnd : after->first;
+  const uint64_t begin = after == regions_.begin() ? 0 : std::prev(after)->second.end;
+  if (gpa < begin) return false;
+  Region& region = regions_[begin];
+  region = {end, Kind::kOpenBus, nullptr, begin, 0, nullptr};
+  remap(begin, region);
+  return true;
+}
+
+// Makes `at` a border between regions.
+void PhysicalMemory::split(uint64_t at) {
+  auto it = regions_.upper_bound(at);
+  if (it == regions_.begin()) return;
+  --it;
+  if (it->first == at || it->second.end <= at) return;
+  const uint64_t begin = it->first;
+  Region low = it->second, high = it->second;
+  erase(it);
+  low.end = at;
+  low.hook = high.hook = 0;
+  if (high.host) high.host += at - begin;
+  remap(begin, regions_[begin] = low);
+  remap(at, regions_[at] = high);
+}
+
+void PhysicalMemory::unmap(uint64_t gpa, uint64_t bytes) {
+  const uint64_t end = gpa + bytes;
+  XS_CHECK((gpa | bytes) % kPageSize == 0 && end >= gpa);
+  drop_holes(gpa, end);
+  split(gpa);
+  split(end);
+  for (auto it = regions_.lower_bound(gpa); it != regions_.end() && it->first < end;) {
+    const auto next = std::next(it);
+    erase(it);
+    it = next;
+  }
+  engine_.flush_tlb();
+}
+
+const PhysicalMemory::Region* PhysicalMemory::find(uint64_t gpa) const {
+  if (last_ && gpa >= last_->gpa && gpa < last_->end) return last_;
+  auto it = regions_.upper_bound(gpa);
+  if (it == regions_.begin()) return nullptr;
+  --it;
+  if (gpa >= it->second.end || it->second.kind == Kind::kOpenBus) return nullptr;
+  return last_ = &it->second;
+}
+
+const std::byte* PhysicalMemory::ram(uint64_t gpa) const {
+  const Region* region = find(gpa);
+  return region && region->host ? region->host + (gpa - region->gpa) : nullptr;
+}
+
+uint64_t PhysicalMemory::read(uint64_t gpa, unsigned bytes) const {
+  const std::byte* host = ram(gpa);
+  if (!host) return all_ones(bytes);
+  uint64_t value = 0;
+  std::memcpy(&value, host, bytes);
+  return value;
+}
+
+void PhysicalMemory::write(uint64_t gpa, const void* bytes, size_t size) {
+  const Region* region = find(gpa);
+  if (!region || region->kind != Kind::kRam) return;
+  if (has_code(gpa)) {
+    XS_CHECK(uc_mem_write(engine_.get(), gpa, bytes, size) == UC_ERR_OK);
+  } else {
+    std::memcpy(region->host + (gpa - region->gpa), bytes, size);
+  }
+}
+
+bool PhysicalMemory::has_code(uint64_t gpa) const {
+  const uint64_t page = gpa >> kPageShift;
+  const auto it = code_pages_.find(page >> 6);
+  return it != code_pages_.end() && (it->second >> (page & 63) & 1);
+}
+
+void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
+  for (uint64_t page = gpa >> kPageShift; page <= (gpa + bytes - 1) >> kPageShift; ++page) {
+    uint64_t& bits = code_pages_[page >> 6];
+    if (bits >> (page & 63) & 1) continue;
+    bits |= uint64_t{1} << (page & 63);
+    watch_code(page >> (kChunkShift - kPageShift));
+  }
+}
+
+// Extends the watched ranges by one chunk, joined with its neighbours: the engine looks through all ranges at each such store.
+void PhysicalMemory::watch_code(uint64_t chunk) {
+  uint64_t first = chunk, end = chunk + 1;
+  auto after = watched_.upper_bound(chunk);
+  if (after != watched_.begin()) {
+    const auto before = std::prev(after);
+    if (before->second.first > chunk) return;
+    if (before->second.first == chunk) {
+      first = before->first;
+      uc_hook_del(engine_.get(), before->second.second);
+      watched_.erase(before);
+    }
+  }
+  after = watched_.find(end);
+  if (after != watched_.end()) {
+    end = after->second.first;
+    uc_hook_del(engine_.get(), after->second.second);
+    watched_.erase(after);
+  }
+  uc_hook hook = 0;
+  XS_CHECK(uc_hook_add(engine_.get(), &hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_code_store), nullptr,
+                       first << kChunkShift, (end << kChunkShift) - 1) == UC_ERR_OK);
+  watched_[first] = {end, hook};
+}
+
+void PhysicalMemory::invalidate_code(uint64_t gpa, uint64_t bytes) {
+  while (bytes != 0) {
+    const uint64_t part = std::min(bytes, kPageSize - gpa % kPageSize);
+    const Region* region = find(gpa);
+    // A physical store of the same bytes drops the translations that were made from them.
+    if (region && region->kind == Kind::kRam && has_code(gpa)) {
+      const std::vector<std::byte> copy(ram(gpa), ram(gpa) + part);
+      XS_CHECK(uc_mem_write(engine_.get(), gpa, copy.data(), part) == UC_ERR_OK);
+    }
+    gpa += part;
+    bytes -= part;
+  }
+}
+
+}  // namespace xensim::x86

@@ -1,0 +1,25 @@
+// The software CPU: one domain's vCPUs on one Unicorn engine, deterministic, with exact instruction counts.
+//
+// What an instruction is, for the counts: each retired instruction is one; a repeated string instruction counts one for each
+// iteration, and one where it does none. HLT, IN, a hypercall and so on count when they are done; a faulting one does not.
+//
+// Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), NMI, SMM, XSAVE and AVX.
+// A request that a client makes while it serves an MMIO access (request_stop, limit_slice, raise_interrupt) takes effect at the
+// end of the engine's block of instructions; at every other call, before the next instruction.
+#pragma once
+
+#include <memory>
+
+#include "models/base/cpu.h"
+
+namespace xensim::x86 {
+
+struct SoftCpuConfig {
+  unsigned vcpus = 1;
+};
+
+// vCPU 0 is as after power-up; the others wait for a SIPI. kEnvironment: the Unicorn that is loaded will not do.
+// `client` must outlive the CPU.
+Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfig& config);
+
+}  // namespace xensim::x86

@@ -1,0 +1,174 @@
+// The software CPU's class; shared by soft_cpu.cc (the Cpu interface), hooks.cc (what the engine calls), accounting.cc (counts
+// and cuts) and intercepts.cc (instructions that are served outside the engine).
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/x86/block_table.h"
+#include "models/x86/delivery.h"
+#include "models/x86/msr.h"
+#include "models/x86/soft_cpu.h"
+
+namespace xensim::x86 {
+
+struct Vcpu {
+  explicit Vcpu(const Engine& engine) : state(engine) {}
+
+  State state;  // valid while the vCPU is not in the engine, or SoftCpu::synced_
+  MsrFile msrs;
+  uint64_t retired = 0;
+  bool interrupt = false;   // raise_interrupt was called
+  bool waiting_for_sipi = false;
+  bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
+  uint64_t hold_until = 0;   // requests made inside a block act from this count on
+  bool skip_point = false;   // the point at RIP was already reported
+};
+
+class SoftCpu final : public Cpu, public MmioSink {
+ public:
+  SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCpuConfig& config);
+  ~SoftCpu() override;
+  Status add_hooks();
+
+  CpuExit run(VcpuId vcpu, uint64_t max_instructions) override;
+  uint64_t instructions(VcpuId vcpu) const override;
+  void limit_slice(uint64_t more) override;
+  void request_stop() override;
+  void raise_interrupt(VcpuId vcpu) override;
+  CpuRegs regs(VcpuId vcpu) const override;
+  void set_regs(VcpuId vcpu, const CpuRegs& regs) override;
+  uint64_t gpr(VcpuId vcpu, Gpr reg) const override;
+  void set_gpr(VcpuId vcpu, Gpr reg, uint64_t value) override;
+  CpuMode mode(VcpuId vcpu) const override;
+  unsigned cpl(VcpuId vcpu) const override;
+  void complete_hypercall(VcpuId vcpu) override;
+  void init(VcpuId vcpu) override;
+  void startup(VcpuId vcpu, uint8_t vector) override;
+  Status map_memory(Gpa gpa, std::span<std::byte> host, bool writable) override;
+  void unmap_memory(Gpa gpa, uint64_t bytes) override;
+  Status map_mmio(Gpa gpa, uint64_t bytes) override;
+  void invalidate_code(Gpa gpa, uint64_t bytes) override;
+  std::optional<Gpa> translate(VcpuId vcpu, Gva gva, Access access) override;
+  Status set_points(std::span<const Gva> addresses) override;
+  std::string error() const override { return error_; }
+
+  uint64_t mmio_load(uint64_t gpa, unsigned bytes) override;
+  void mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) override;
+  void mmio_begin() override;
+
+ private:
+  friend struct Hooks;
+  static constexpr uint64_t kNone = ~uint64_t{0};
+
+  // soft_cpu.cc
+  Vcpu& vcpu(VcpuId id) { return *vcpus_.at(id.v); }
+  const Vcpu& vcpu(VcpuId id) const { return *vcpus_.at(id.v); }
+  void enter(uint32_t index);
+  State& state();                          // of the vCPU in the engine
+  State& state_of(VcpuId id) const;        // of any
+  void changed() { dirty_ = true; }        // state() was changed
+  void write_back();                       // makes the changes the engine's
+  CpuExit leave(CpuExit exit);
+  template <class F>
+  void guarded(F&& body) noexcept;
+
+  // accounting.cc
+  void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
+  void on_block(uint64_t pc, uint32_t size) {
+    current_->retired += open_;
+    done_ = 0;
+    Block* block = blocks_.find(pc, size);
+    if (block && current_->retired + block->charge <= attention_) [[likely]] {
+      block_ = block;
+      open_ = block->count;
+      return;
+    }
+    on_slow_block(block, pc, size);
+  }
+  void on_slow_block(Block* block, uint64_t pc, uint32_t size);
+  Block& refreshed(Block* block, uint64_t pc, uint32_t size);
+  void run_block(Block& block, uint64_t room);
+  bool at_rep_end(const Block& block);
+  bool take_interrupt();
+  bool interrupts_open();
+  void divert();
+  void step_one(const Block& block);
+  void settle();
+  void close_block();
+  uint32_t index_in_block();
+  void attend();
+  bool requests_held() const { return current_->retired < current_->hold_until; }
+  std::vector<uint8_t> code_at(uint64_t linear, uint32_t size);
+
+  // intercepts.cc
+  void on_interrupt(uint32_t vector);
+  bool on_invalid();
+  void on_syscall();
+  void on_sysenter();
+  void on_point(uint64_t address);
+  void on_intercept(unsigned exit_code);
+  void serve_special(const Block& block);
+  void serve_ports();
+  void serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16_t port, unsigned bytes);
+  bool port_allowed(uint16_t port, unsigned bytes);
+  void serve_cpuid();
+  void serve_rdtsc(bool with_aux);
+  void serve_msr();
+  void serve_pause();
+  void serve_halt();
+  void serve_hypercall(unsigned length);
+  void serve_debug_register();
+  Instruction instruction_here(std::vector<uint8_t>& bytes);
+  void step_over(unsigned length);
+  void raise(uint8_t vector, uint32_t code = 0, uint64_t cr2 = 0);
+  void deliver_event(const Event& event);
+  void stop(CpuExit exit);
+
+  CpuClient& client_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  PhysicalMemory memory_;
+  BlockTable blocks_;
+  std::vector<uc_hook> point_hooks_;
+
+  // The vCPU in the engine, and whether its State is the engine's own at the moment.
+  uint32_t loaded_ = ~0u;
+  Vcpu* current_ = nullptr;
+  mutable bool synced_ = false;
+  bool dirty_ = false;
+
+  // The slice: it ends at count `limit_`. `attention_` is what blocks are compared with: the limit, or 0 where each block must
+  // be looked at.
+  bool running_ = false;
+  uint64_t limit_ = 0, attention_ = 0;
+  bool stop_requested_ = false;
+  std::optional<CpuExit> exit_;
+  std::exception_ptr failure_;
+  std::string error_;
+
+  // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
+  Block* block_ = nullptr;
+  Block scratch_;  // of an ambiguous key
+  uint32_t done_ = 0, open_ = 0;
+  bool stepping_ = false;      // the next block is one instruction, run by itself to cut a longer one
+  uint64_t rep_pc_ = kNone;    // the repeated string instruction that the last block ended in
+  uint64_t rep_left_ = 0;      // iterations it still had then
+  uint64_t natural_end_ = 0;   // count at the end of the block as the engine would run it whole
+  bool in_mmio_ = false;
+};
+
+// Runs `body` at the engine's edge: an exception is kept, the engine stopped, and run() throws it again.
+template <class F>
+void SoftCpu::guarded(F&& body) noexcept {
+  try {
+    body();
+  } catch (...) {
+    if (!failure_) failure_ = std::current_exception();
+    uc_emu_stop(engine_->get());
+  }
+}
+
+}  // namespace xensim::x86
