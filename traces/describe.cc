@@ -7,6 +7,7 @@
 
 #include "models/xen/abi/decode.h"
 #include "traces/codec.h"
+#include "traces/recording_core.h"
 
 namespace xensim::traces {
 
@@ -117,7 +118,7 @@ bool word_has(xen::Site site, Maddr at, unsigned bytes, uint64_t bits, Port port
 struct Describer {
   std::string operator()(std::monostate /*none*/) const { return "nothing"; }
   std::string operator()(const HypercallBegin& e) const {
-    return xen::abi::describe_hypercall({e.mode64, e.cpl, e.nr, e.args}, {}, std::nullopt);
+    return xen::abi::describe_hypercall(regs_of(e), {}, std::nullopt);
   }
   std::string operator()(const HypercallEnd& e) const { return "hypercall" + xen::abi::describe_result(e.result); }
   std::string operator()(const Load& e) const {
@@ -174,6 +175,8 @@ struct Describer {
     return fmt::format("console d{} {} {}", e.dom.v, enum_text(e.channel), quoted(e.text));
   }
   std::string operator()(const Lock& e) const { return lock_text("lock", e); }
+  std::string operator()(const LockShared& e) const { return lock_text("lock_shared", e); }
+  std::string operator()(const UnlockShared& e) const { return lock_text("unlock_shared", e); }
   std::string operator()(const Unlock& e) const { return lock_text("unlock", e); }
   std::string operator()(const TryLock& e) const {
     return lock_text("try_lock", e) + (e.taken ? " = taken" : " = busy");
@@ -348,6 +351,11 @@ bool concerns_port(const Event& event, Port port) {
   if (const auto* lock = std::get_if<Lock>(&event.body)) return channel(lock->site, lock->index);
   if (const auto* try_lock = std::get_if<TryLock>(&event.body)) return channel(try_lock->site, try_lock->index);
   if (const auto* unlock = std::get_if<Unlock>(&event.body)) return channel(unlock->site, unlock->index);
+  if (const auto* lock_shared = std::get_if<LockShared>(&event.body))
+    return channel(lock_shared->site, lock_shared->index);
+  if (const auto* unlock_shared = std::get_if<UnlockShared>(&event.body)) {
+    return channel(unlock_shared->site, unlock_shared->index);
+  }
   if (const auto* access = std::get_if<SharedAccess>(&event.body)) return channel(access->site, access->index);
   if (const auto* external = std::get_if<ExternalEventBegin>(&event.body)) return external->port == port;
   return false;

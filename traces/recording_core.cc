@@ -44,7 +44,7 @@ Status RecordingCore::create_domain(const xen::DomainConfig& config) {
 }
 
 uint64_t RecordingCore::hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) {
-  events_.write(HypercallBegin{vcpu, regs.mode64, regs.cpl, regs.nr, regs.args});
+  events_.write(HypercallBegin{vcpu, regs.mode64, regs.cpl, regs.interrupts_enabled, regs.nr, regs.args});
   const uint64_t result = inner_.hypercall(vcpu, regs);
   events_.write(HypercallEnd{result});
   return result;

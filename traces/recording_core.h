@@ -33,6 +33,11 @@ class RecordingCore final : public xen::CoreApi {
   EventWriter& events_;
 };
 
+// The registers that an event carries.
+inline xen::HypercallRegs regs_of(const HypercallBegin& event) {
+  return {event.mode64, event.cpl, event.interrupts_enabled, event.nr, event.args};
+}
+
 // The RAM ranges of a domain as an event carries them, and back; nullopt: not a whole number of ranges.
 std::vector<std::byte> pack_ram(const std::vector<xen::RamRange>& ram);
 std::optional<std::vector<xen::RamRange>> unpack_ram(ByteView packed);

@@ -138,8 +138,18 @@ bool RecordingPlatform::try_lock(xen::LockState& lock) {
 }
 
 void RecordingPlatform::unlock(xen::LockState& lock) {
-  inner_.unlock(lock);
   events_.write(Unlock{lock.site, lock.dom, lock.index});
+  inner_.unlock(lock);
+}
+
+void RecordingPlatform::lock_shared(xen::LockState& lock) {
+  inner_.lock_shared(lock);
+  events_.write(LockShared{lock.site, lock.dom, lock.index});
+}
+
+void RecordingPlatform::unlock_shared(xen::LockState& lock) {
+  events_.write(UnlockShared{lock.site, lock.dom, lock.index});
+  inner_.unlock_shared(lock);
 }
 
 void RecordingPlatform::shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) {

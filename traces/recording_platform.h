@@ -1,8 +1,9 @@
 // RecordingPlatform: a decorator of Platform that writes down each call of the core and its answer.
 //
 // A call is recorded when the inner Platform has answered: the order of the trace is the order in which things took
-// effect. The inner Platform must not let another actor run between an access and its return (before the access it
-// may).
+// effect. The inner Platform must not let another actor run between an effect and its return (before the effect it
+// may). The unlocks alone are recorded first, while the lock is held, and may let others run after it: the next
+// holder's event cannot come before it.
 #pragma once
 
 #include "models/xen/platform.h"
@@ -21,6 +22,7 @@ class RecordingPlatform final : public xen::Platform {
   void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
+  uint64_t peek(Maddr at, unsigned bytes) override { return inner_.peek(at, bytes); }
   std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   Mfn allocate_page(DomId owner) override;
   void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
@@ -41,6 +43,8 @@ class RecordingPlatform final : public xen::Platform {
   void lock(xen::LockState& lock) override;
   bool try_lock(xen::LockState& lock) override;
   void unlock(xen::LockState& lock) override;
+  void lock_shared(xen::LockState& lock) override;
+  void unlock_shared(xen::LockState& lock) override;
   void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
 
  private:

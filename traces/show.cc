@@ -8,6 +8,7 @@
 
 #include "models/xen/abi/decode.h"
 #include "traces/describe.h"
+#include "traces/recording_core.h"
 
 namespace xensim::traces {
 
@@ -131,7 +132,7 @@ void Shower::begin(OpenCall& call, const Event& event) {
   call.active = true;
   call.since = event.time;
   if (const auto* hypercall = std::get_if<HypercallBegin>(&event.body)) {
-    call.regs = xen::HypercallRegs{hypercall->mode64, hypercall->cpl, hypercall->nr, hypercall->args};
+    call.regs = regs_of(*hypercall);
     call.name = xen::abi::hypercall_name(*call.regs);
   } else {
     call.name = describe_event(event);

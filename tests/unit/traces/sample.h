@@ -63,7 +63,7 @@ inline void write_round(EventWriter& events, RunContext& context, uint64_t round
   const std::array<std::byte, 4> port{std::byte{5}, std::byte{0}, std::byte{0}, std::byte{0}};
   context.actor = 1;
   context.time.v += 1000 + round % 7;
-  events.write(HypercallBegin{vcpu(1, 0), true, 0, 32, {4, 0x7ffe0000 + 16 * (round % 3), 0, 0, 0, 0}});
+  events.write(HypercallBegin{vcpu(1, 0), true, 0, true, 32, {4, 0x7ffe0000 + 16 * (round % 3), 0, 0, 0, 0}});
   events.write(Translate{vcpu(1, 0), Gva{0x7ffe0000}, Access::kRead, true, Gpa{0x1000}});
   events.write(Read{xen::Site::kHypercallArgs, Maddr{0x101000}, port});
   events.write(Lock{xen::Site::kChannelLock, DomId{1}, 5});

@@ -52,7 +52,7 @@ TEST_CASE("trace show: a call has its arguments, its result, and its effects bel
 
 void write_interleaved(EventWriter& events, RunContext& context) {
   context = {1, VirtualNs{10}};
-  events.write(HypercallBegin{vcpu(1, 0), true, 0, 29, {1, 0, 0, 0, 0, 0}});
+  events.write(HypercallBegin{vcpu(1, 0), true, 0, true, 29, {1, 0, 0, 0, 0, 0}});
   events.write(Lock{xen::Site::kVcpuLock, DomId{1}, 0});
   context = {2, VirtualNs{20}};
   events.write(HaltBegin{vcpu(1, 1), true});
