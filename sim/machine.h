@@ -136,6 +136,7 @@ class Machine : protected xen::Platform {
   void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
+  uint64_t peek(Maddr at, unsigned bytes) override;
   Mfn allocate_page(DomId owner) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;

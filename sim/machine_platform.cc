@@ -46,6 +46,10 @@ PointKey named_point(const char* name) { return {PointOp::kPlatform, 0, name}; }
 
 uint64_t Machine::load(xen::Site site, Maddr at, unsigned bytes) {
   point(site_point(PointOp::kLoad, site));
+  return peek(at, bytes);
+}
+
+uint64_t Machine::peek(Maddr at, unsigned bytes) {
   XS_CHECK(memory_.contains(at, bytes));
   const std::byte* host = memory_.host(at);
   switch (bytes) {

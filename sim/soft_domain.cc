@@ -142,7 +142,6 @@ void SoftDomain::run(Actor& actor) {
 
 void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
   Actor& actor = *self.actor;
-  const VcpuId vcpu = actor.info.vcpu.vcpu;
   switch (exit) {
     case CpuExit::kSlice:
       // No point for so long: the vCPU spins on something that only another can change.
@@ -205,7 +204,7 @@ void SoftDomain::hypercall_entry(void* pointer) {
     regs.args[i] = cpu.gpr(vcpu, regs.mode64 ? kArgs64[i] : kArgs32[i]) & mask;
   }
   SoftMachine& machine = domain.machine_;
-  static_cast<Machine&>(machine).point({PointOp::kHypercall, static_cast<uint8_t>(regs.nr), nullptr});
+  domain.machine_point({PointOp::kHypercall, static_cast<uint8_t>(regs.nr), nullptr});
   self.actor->in_entry = true;
   self.result = machine.api_->hypercall(domain.ref(vcpu), regs) & mask;
   self.actor->in_entry = false;

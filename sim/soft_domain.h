@@ -85,6 +85,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   Machine::Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
+  void machine_point(const PointKey& key) { machine_.point(key); }
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);
   bool go_on_with_hypercall(Vcpu& vcpu);

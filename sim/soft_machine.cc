@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "models/base/check.h"
-#include "models/x86/soft_cpu.h"
+#include "models/x86/version.h"
 #include "sim/soft_domain.h"
 
 namespace xensim::sim {

@@ -6,6 +6,7 @@
 
 #include "models/base/check.h"
 #include "models/x86/calibration.h"
+#include "models/x86/version.h"
 
 namespace xensim::x86 {
 namespace {
@@ -95,5 +96,10 @@ Engine::~Engine() {
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
 void Engine::flush_code() { XS_CHECK(uc_ctl_flush_tb(uc_) == UC_ERR_OK); }
+
+std::string engine_version() {
+  const unsigned version = uc_version(nullptr, nullptr);
+  return fmt::format("unicorn {}.{}.{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff);
+}
 
 }  // namespace xensim::x86
