@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/base/result.h"
 #include "sim/outcome.h"
 
 namespace xensim::sim {

@@ -1,0 +1,75 @@
+// xensim explore: many schedules of one scenario; the first that fails is shrunk, recorded and drawn.
+#include <fmt/format.h>
+
+#include "sim/cli/commands.h"
+#include "sim/cli/paths.h"
+#include "sim/cli/scenario_options.h"
+#include "sim/cli/write_file.h"
+#include "sim/explore/explore.h"
+
+namespace xensim::sim {
+
+namespace {
+
+class ExploreCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    declare_scenario_options(app, options_);
+    app.add_option("--strategy", explore_.strategy, "random, or pct")->check(CLI::IsMember({"random", "pct"}));
+    app.add_option("--depth", explore_.depth, "pct: how many ordering constraints the bug has")->check(CLI::Range(1, 64));
+    app.add_option("--schedules", explore_.schedules, "to try, at most")->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
+    app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")->type_name("FILE");
+    app.add_option("--record", record_, "where the failure's trace goes; else SCENARIO.trace")->type_name("TRACE");
+  }
+
+  Result<Report> run(Output& output) override {
+    XS_TRY(const auto chosen, choose_scenario(options_));
+    explore_.backend = chosen.backend;
+    explore_.seed = chosen.seed;
+    explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;
+    explore_.on_progress = [&](uint64_t tried) {
+      output.progress(fmt::format("{} of {} schedules", tried, explore_.schedules));
+    };
+    XS_TRY(const auto found, explore(chosen.scenario, explore_));
+
+    Report report;
+    report.seed = chosen.seed;
+    report.schedules = found.schedules;
+    if (!found.failure) {
+      output.print(fmt::format("{}: no failure in {} schedules ({} scheduling points); strategy {}, backend {}, seed {}",
+                               chosen.scenario.name, found.schedules, found.points, explore_.strategy,
+                               backend_name(chosen.backend), chosen.seed));
+      return report;
+    }
+    const std::string schedule = schedule_.empty() ? chosen.scenario.name + ".schedule" : schedule_;
+    XS_TRY_STATUS(write_file(schedule, format_schedule(found.shrunk)));
+    set_outcome(report, *found.failure);
+    report.result = ReportResult::kFail;
+    report.schedule = schedule;
+    report.reproduce = "xensim run" + reproduce_words(options_, chosen) + " --schedule " + shell_word(schedule);
+    tell(output, found, schedule);
+    return report;
+  }
+
+ private:
+  void tell(Output& output, const ExploreReport& found, const std::string& schedule) const {
+    output.print(fmt::format("schedule {} fails; {} decisions, shrunk to {} in {} runs", found.found_at,
+                             found.found.decisions.size(), found.shrunk.decisions.size(), found.shrink_runs));
+    if (found.soft_agrees) {
+      output.print(*found.soft_agrees ? "the software CPU fails in the same way under it"
+                                      : "the software CPU does not fail under it: a difference between the two backends");
+    }
+    output.print(found.timeline);
+    output.print(fmt::format("schedule: {}\ntrace: {}", schedule, explore_.trace_path));
+  }
+
+  ScenarioOptions options_;
+  ExploreOptions explore_;
+  std::string schedule_, record_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_explore_command() { return std::make_unique<ExploreCommand>(); }
+
+}  // namespace xensim::sim

@@ -1,0 +1,25 @@
+// Where the program finds what was built and shipped with it: guest programs and scenarios.
+#pragma once
+
+#include <string>
+
+#include "sim/scenario.h"
+
+namespace xensim::sim {
+
+struct InstallPaths {
+  std::string scenarios;  // the folder of *.toml
+  std::string guests;     // the folder of guest programs, NAME.elf
+};
+
+// Read from the file `xensim.paths` beside the program, which the build writes; else the layout of an installation,
+// ../share/xensim/{scenarios,guests}. Folders need not exist.
+const InstallPaths& install_paths();
+ImagePaths image_paths();
+
+// A path as a person would write it here: relative to the working directory where it lies below it.
+std::string short_path(const std::string& path);
+// Quoted for a shell where that is needed.
+std::string shell_word(const std::string& word);
+
+}  // namespace xensim::sim

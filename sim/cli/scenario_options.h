@@ -1,0 +1,38 @@
+// The options that every command has which runs a scenario, and the scenario that they make.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/base/result.h"
+#include "sim/scenario.h"
+
+namespace xensim::sim {
+
+struct ScenarioOptions {
+  std::string file;
+  std::string backend;  // empty: the scenario's first
+  std::optional<uint64_t> seed;
+  std::string flavour, memory, time_limit;
+  std::optional<uint64_t> vcpus;
+  std::vector<std::string> set;  // key=value
+};
+
+// Declares SCENARIO and the options.
+void declare_scenario_options(CLI::App& app, ScenarioOptions& options);
+
+// A scenario with its options applied.
+struct ChosenScenario {
+  Scenario scenario;
+  BackendKind backend = BackendKind::kSoft;
+  uint64_t seed = 0;
+};
+Result<ChosenScenario> choose_scenario(const ScenarioOptions& options);
+
+// The same options again, as words of a command line: " races/poller.toml --flavour kvm --seed 4"; the backend and the seed always.
+std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario& chosen);
+
+}  // namespace xensim::sim
