@@ -1,10 +1,12 @@
-// One domain: its vCPUs, shared_info, event channels, and what the parts of the core that have files of their own keep for it.
+// One domain: its vCPUs, shared_info, event channels, and what the parts of the core that have files of their own keep
+// for it.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/base/types.h"
@@ -43,22 +45,32 @@ class Domain {
 
   // The page every guest of the ABI maps with XENMAPSPACE_shared_info.
   Maddr shared_info() const { return shared_info_; }
+  // Where vCPUs without a slot in shared_info have their vcpu_info until they register one; Maddr{0}: no such vCPU.
+  Maddr dummy_info() const { return dummy_info_; }
 
   // Guards vCPU lifecycle, registration of vcpu_info, HVM parameters.
   Lock lock;
   std::array<uint64_t, kHvmParamCount> hvm_params XS_GUARDED_BY(lock) = {};
 
-  // Layout of shared_info and vcpu_info, latched from the bitness of the vCPU that wrote the hypercall-page MSR or set the
-  // callback; read everywhere without a lock, as Xen does. Use latch_abi() of clock.h to change it.
+  // Layout of shared_info and vcpu_info, latched from the bitness of the vCPU that wrote the hypercall-page MSR or set
+  // the callback; read everywhere without a lock, as Xen does. Use latch_abi() of clock.h to change it.
   std::atomic<bool> abi32{false};
   // VMASST_TYPE_* bits that are on (xen.h).
   std::atomic<uint64_t> vm_assist{0};
   std::atomic<bool> shut_down{false};
+  // SCHEDOP_shutdown_code: the reason that a later shutdown gives whatever it says itself (SHUTDOWN_*); none: not set.
+  std::optional<uint8_t> shutdown_code XS_GUARDED_BY(lock);
 
   EvtchnTable evtchn;
 
+  // SCHEDOP_watchdog: deadlines in use, a bit each.
+  uint32_t watchdogs_in_use XS_GUARDED_BY(lock) = 0;
+
   // Callback via: HVM_PARAM_CALLBACK_IRQ as it was set; decoded by upcall.h.
   Shared<uint64_t> callback_via;
+  // The level of a GSI or INTx callback, as the Platform was last told.
+  bool callback_level XS_GUARDED_BY(callback_lock) = false;
+  Lock callback_lock;
   // vCPUs that are in SCHEDOP_poll, 64 to a word.
   std::array<Shared<uint64_t>, kMaxVcpus / 64> poll_mask;
 
@@ -66,6 +78,7 @@ class Domain {
   DomId id_;
   bool privileged_;
   Maddr shared_info_;
+  Maddr dummy_info_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::unique_ptr<P2m> p2m_;
   std::unique_ptr<GrantTable> grants_;

@@ -1,7 +1,8 @@
-// The event channels of one domain: what each port is bound to, in buckets that are made when a port in them is first taken.
+// The event channels of one domain: what each port is bound to, in buckets that are made when a port in them is first
+// taken.
 //
-// A bucket is published by `valid_ports`, read without a lock, and stays until the domain is gone. Which lock guards a channel: to
-// change its state takes the event lock of its domain and the channel's own lock; to read it takes either.
+// A bucket is published by `valid_ports`, read without a lock, and stays until the domain is gone. Which lock guards a
+// channel: to change its state takes the event lock of its domain and the channel's own lock; to read it takes either.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 namespace xensim::xen {
 
 class Domain;
+class PortOps;  // port_ops.h
 
 enum class ChannelState : uint8_t { kFree, kReserved, kUnbound, kInterdomain, kVirq, kIpi };
 
@@ -47,8 +49,12 @@ class EvtchnTable {
   static constexpr uint32_t kPortsPerBucket = 64;
   static constexpr uint32_t kMaxPorts = 4096;  // 2-level: 64 words of 64 bits (32-bit ABI: 32 of 32)
 
-  // `max_port`: the highest number that may be taken.
-  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port);
+  // `max_port`: the highest number that may be taken. Port 0 is reserved; ports 1 to `toolstack_ports` are bound to
+  // peers outside (DomId 0).
+  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t toolstack_ports);
+
+  // How pending, mask and selector lie in guest memory: 2-level.
+  const PortOps* ops;
 
   // Guards allocation, binding and closing.
   Lock event_lock;
@@ -56,16 +62,16 @@ class EvtchnTable {
   Shared<uint32_t> valid_ports;
 
   // nullptr: no port with this number was ever made room for. A scheduling point.
-  Channel* find(uint64_t port) {
-    return port < valid_ports.load() ? &at(static_cast<uint32_t>(port)) : nullptr;
-  }
+  Channel* find(uint64_t port) { return port < valid_ports.load() ? &at(static_cast<uint32_t>(port)) : nullptr; }
   // `port` is known to be valid.
   Channel& at(uint32_t port) { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
   const Channel& at(uint32_t port) const { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
 
-  // Takes the lowest free port below `abi_ports` (how many ports the ABI in use has): its number, or -ENOSPC. The channel's state
-  // stays kFree: the caller sets it under the channel's lock.
+  // Takes the lowest free port below `abi_ports` (how many ports the ABI in use has): its number, or -ENOSPC. The
+  // channel's state stays kFree: the caller sets it under the channel's lock.
   int64_t allocate(uint32_t abi_ports) XS_REQUIRES(event_lock);
+  // A closed channel: free again, bound to vCPU 0.
+  void release(Channel& channel) XS_REQUIRES(event_lock, channel.lock);
 
   // Ports that are taken now; and where a reset in progress goes on (0 = none is).
   uint32_t active XS_GUARDED_BY(event_lock) = 0;
@@ -82,8 +88,8 @@ class EvtchnTable {
   void add_bucket() XS_REQUIRES(event_lock);
 
   Platform& platform_;
-  DomId dom_;
-  uint32_t max_port_;
+  const DomId dom_;
+  const uint32_t max_port_;
   std::array<std::unique_ptr<Bucket>, kMaxPorts / kPortsPerBucket> buckets_;
 };
 

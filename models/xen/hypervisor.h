@@ -1,6 +1,8 @@
-// The core's private heart: the hypervisor with its domains, an entry into it, and what every hypercall handler is given.
+// The core's private heart: the hypervisor with its domains, an entry into it, and what every hypercall handler is
+// given.
 //
-// Locking: the list of domains only grows, before the first guest runs; a Domain or Vcpu reference stays valid as long as the core.
+// Locking: the list of domains only grows, before the first guest runs; a Domain or Vcpu reference stays valid as long
+// as the core.
 #pragma once
 
 #include <cstdint>
@@ -65,7 +67,8 @@ struct HypercallContext : Entry {
   const HypercallRegs& regs;
 };
 
-// Handlers, one a hypercall; each gives RAX (0 or positive, or a negative errno). Guest memory is reached through guest_access.h.
+// Handlers, one a hypercall; each gives RAX (0 or positive, or a negative errno). Guest memory is reached through
+// guest_access.h.
 #define XS_HYPERCALL(number, name, handler, registers) int64_t handler(HypercallContext& context);
 #define XS_NO_HYPERCALL(number, name)
 #define XS_SUBOP(call, number, name, argument)

@@ -1,7 +1,8 @@
-// The core's locks: their classes in the order in which they may nest, guards, and the check of that order at each acquire.
+// The core's locks: their classes in the order in which they may nest, guards, and the check of that order at each
+// acquire.
 //
-// Every entry into the core (entry.h) carries a HeldLocks on its own stack: what this actor holds now. A guard checks there that
-// the order is kept, so a wrong order is found the first time it is run and not only when two actors meet.
+// Every entry into the core (entry.h) carries a HeldLocks on its own stack: what this actor holds now. A guard checks
+// there that the order is kept, so a wrong order is found the first time it is run and not only when two actors meet.
 #pragma once
 
 #include <array>
@@ -28,8 +29,8 @@
 
 namespace xensim::xen {
 
-// Lock classes, outermost first: a lock may be taken while all that are held have a lower rank, or the same rank and a lower
-// (domain, index). What each guards:
+// Lock classes, outermost first: a lock may be taken while all that are held have a lower rank, or the same rank and a
+// lower (domain, index). What each guards:
 enum class LockRank : uint8_t {
   kHypervisor,   // list of domains
   kDomain,       // vCPU lifecycle, HVM parameters
@@ -39,7 +40,8 @@ enum class LockRank : uint8_t {
   kGrantTable,   // version, size and layout of a grant table
   kMaptrack,     // a domain's maptrack table
   kActiveEntry,  // one grant entry's pins
-  kVcpu,         // a vCPU's registered areas and timers
+  kVcpu,         // a vCPU's registered areas, periodic timer, runstate
+  kCallback,     // the level of a domain's GSI or INTx callback
   kP2m,          // a domain's physical-to-machine map
 };
 

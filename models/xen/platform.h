@@ -1,8 +1,9 @@
 // Platform: everything that the core asks of the world around it, and its only way out.
 //
-// Every call is a scheduling point: in simulation the calling actor may be cut there and another run; on threads nothing happens.
-// So the core keeps no pointer into guest memory over a call and holds its invariants by its locks alone. Calls come on the stack
-// of the actor that entered the core. Platform never calls back into the core from inside a call.
+// Every call is a scheduling point: in simulation the calling actor may be cut there and another run; on threads
+// nothing happens. So the core keeps no pointer into guest memory over a call and holds its invariants by its locks
+// alone. Calls come on the stack of the actor that entered the core. Platform never calls back into the core from
+// inside a call.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,8 @@ enum class Rmw : uint8_t { kOr, kAnd, kXor, kAdd, kExchange, kCompareExchange };
 struct LockState {
   Site site;
   DomId dom;
-  uint32_t index = 0;              // port, vCPU, grant reference: as the class has it
-  std::atomic<uint32_t> word{0};   // Platform's: 0 = free
+  uint32_t index = 0;             // port, vCPU, grant reference: as the class has it
+  std::atomic<uint32_t> word{0};  // Platform's: 0 = free
 };
 
 // How an unlocked field of the core was touched.
@@ -50,7 +51,14 @@ struct TimerId {
 };
 
 // sched.h SHUTDOWN_*; kTripleFault is a reboot as the toolstack sees it.
-enum class ShutdownReason : uint8_t { kPoweroff = 0, kReboot = 1, kSuspend = 2, kCrash = 3, kWatchdog = 4, kSoftReset = 5 };
+enum class ShutdownReason : uint8_t {
+  kPoweroff = 0,
+  kReboot = 1,
+  kSuspend = 2,
+  kCrash = 3,
+  kWatchdog = 4,
+  kSoftReset = 5
+};
 
 enum class ConsoleChannel : uint8_t { kConsoleIo, kDebugPort, kSerial, kPvConsole };
 
@@ -63,8 +71,8 @@ struct ClockSample {
   int8_t tsc_shift = 0;
 };
 
-// The state VCPUOP_initialise gives a vCPU; `context` is the guest's struct vcpu_hvm_context, checked, as it was (public
-// hvm/hvm_vcpu.h).
+// The state VCPUOP_initialise gives a vCPU; `context` is the guest's struct vcpu_hvm_context, checked, as it was
+// (public hvm/hvm_vcpu.h).
 struct VcpuStart {
   std::span<const std::byte> context;
 };
@@ -73,8 +81,8 @@ class Platform {
  public:
   virtual ~Platform() = default;
 
-  // Machine memory. Every address lies in RAM of a domain or in a page from allocate_page (the core checks through its p2m);
-  // 1, 2, 4 or 8 bytes, naturally aligned, one atomic access.
+  // Machine memory. Every address lies in RAM of a domain or in a page from allocate_page (the core checks through its
+  // p2m); 1, 2, 4 or 8 bytes, naturally aligned, one atomic access.
   virtual uint64_t load(Site site, Maddr at, unsigned bytes) = 0;
   virtual void store(Site site, Maddr at, unsigned bytes, uint64_t value) = 0;
   // Gives the old value. For kCompareExchange `operand` is stored where the old value equals `expected`.
@@ -83,6 +91,8 @@ class Platform {
   virtual void read(Site site, Maddr from, std::span<std::byte> to) = 0;
   virtual void write(Site site, Maddr to, std::span<const std::byte> from) = 0;
   virtual void copy(Site site, Maddr to, Maddr from, uint32_t bytes) = 0;
+  // Like load, for CoreInspector: nobody is inside the core, so it is no scheduling point and belongs in no trace.
+  virtual uint64_t peek(Maddr at, unsigned bytes) { return load(Site::kSharedInfo, at, bytes); }
 
   // A guest-virtual address as the vCPU's page tables have it now; nullopt: not mapped, or the access is not allowed.
   virtual std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) = 0;
@@ -122,8 +132,8 @@ class Platform {
   virtual void lock(LockState& lock) = 0;
   virtual bool try_lock(LockState& lock) = 0;
   virtual void unlock(LockState& lock) = 0;
-  // The same lock held by many readers at once, which a writer (lock) waits for. A Platform that does not tell readers apart
-  // lets them in one by one.
+  // The same lock held by many readers at once, which a writer (lock) waits for. A Platform that does not tell readers
+  // apart lets them in one by one.
   virtual void lock_shared(LockState& lock) { this->lock(lock); }
   virtual void unlock_shared(LockState& lock) { this->unlock(lock); }
   // A field that the core shares without a lock is about to be touched (shared.h).

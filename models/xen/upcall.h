@@ -1,4 +1,5 @@
-// How a vCPU is told of pending events: callback by vector, per-vCPU vector, GSI or PCI INTx; and the wake-up of a blocked vCPU.
+// How a vCPU is told of pending events: callback by vector, per-vCPU vector, GSI or PCI INTx; and the wake-up of a
+// blocked vCPU.
 #pragma once
 
 #include <cstdint>

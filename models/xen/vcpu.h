@@ -1,4 +1,5 @@
-// One vCPU as the hypervisor sees it: is it blocked or down, where its vcpu_info lies, its VIRQ ports, timers and time areas.
+// One vCPU as the hypervisor sees it: is it blocked or down, where its vcpu_info lies, its VIRQ ports, timers and time
+// areas.
 //
 // Fields in Shared are touched without a lock, as in the hypervisors this stands for; the rest names its lock.
 #pragma once
@@ -6,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "models/base/types.h"
 #include "models/xen/locks.h"
@@ -16,9 +18,9 @@ namespace xensim::xen {
 
 class Domain;
 
-inline constexpr uint32_t kVirqCount = 24;          // xen.h, NR_VIRQS
-inline constexpr uint32_t kLegacyVcpuInfos = 32;    // xen.h, XEN_LEGACY_MAX_VCPUS
-inline constexpr int32_t kPollAny = -1;             // Vcpu::poll_port: polls more than one port, or none
+inline constexpr uint32_t kVirqCount = 24;        // xen.h, NR_VIRQS
+inline constexpr uint32_t kLegacyVcpuInfos = 32;  // xen.h, XEN_LEGACY_MAX_VCPUS
+inline constexpr uint32_t kPollAny = ~0u;         // Vcpu::poll_port: any port wakes it
 
 // Accounting of how long the vCPU was in each state (vcpu.h, struct vcpu_runstate_info).
 struct Runstate {
@@ -38,12 +40,12 @@ class Vcpu {
   VcpuRef ref() const;
 
   // pause_flags: may run when both are 0.
-  Shared<uint32_t> blocked;   // waits for an event (SCHEDOP_block or poll, HLT)
-  Shared<uint32_t> down;      // VCPUOP_down, or never brought up
+  Shared<uint32_t> blocked;  // waits for an event (SCHEDOP_block or poll, HLT)
+  Shared<uint32_t> down;     // VCPUOP_down, or never brought up
   // What SCHEDOP_poll waits for: 0 = not polling, a port, or kPollAny.
-  Shared<int32_t> poll_port;
+  Shared<uint32_t> poll_port;
   // Machine address of the vcpu_info in use: a slot of shared_info, a registered place, or the dummy page.
-  Shared<uint64_t> info_at;
+  Shared<Maddr> info_at;
   std::atomic<bool> info_registered{false};  // written under the domain lock
   std::atomic<bool> initialised{false};      // written under the domain lock
 
@@ -53,14 +55,21 @@ class Vcpu {
 
   // Per-vCPU upcall vector (HVMOP_set_evtchn_upcall_vector); 0 = none.
   std::atomic<uint8_t> upcall_vector{0};
+  // Trait halt_disabled_forever: halted with interrupts off, so no event wakes it.
+  std::atomic<bool> halted_for_good{false};
 
+  // Guards what follows, and keeps Platform::set_runnable in step with `blocked` and `down`.
   Lock lock;
   Runstate runstate XS_GUARDED_BY(lock);
-  Gva runstate_area XS_GUARDED_BY(lock);     // 0 = none
-  bool runstate_area64 XS_GUARDED_BY(lock) = true;
-  Gva time_area XS_GUARDED_BY(lock);         // secondary vcpu_time_info; 0 = none
+  Gva runstate_area XS_GUARDED_BY(lock);                // 0 = none
+  Gva time_area XS_GUARDED_BY(lock);                    // secondary vcpu_time_info; 0 = none
+  uint64_t time_written_ns XS_GUARDED_BY(lock) = 0;     // system time last shown; 0 = never
   uint64_t periodic_period_ns XS_GUARDED_BY(lock) = 0;  // 0 = stopped
   uint64_t periodic_last_ns XS_GUARDED_BY(lock) = 0;
+
+  // For CoreInspector alone: what the vCPU itself noted when it last went to sleep.
+  std::vector<uint32_t> polled_ports;
+  bool sleeps_interruptible = true;
 
  private:
   Domain& domain_;

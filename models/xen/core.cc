@@ -1,0 +1,211 @@
+#include "models/xen/core.h"
+
+#include <fmt/format.h>
+
+#include "models/xen/abi/public.h"
+#include "models/xen/clock.h"
+#include "models/xen/cpuid_leaves.h"
+#include "models/xen/evtchn.h"
+#include "models/xen/hypercall_page.h"
+#include "models/xen/inspector.h"
+#include "models/xen/lifecycle.h"
+#include "models/xen/poll.h"
+#include "models/xen/timers.h"
+#include "models/xen/upcall.h"
+
+namespace xensim::xen {
+namespace {
+
+// Xen's default and KVM's limit of event channels (the highest port).
+constexpr uint32_t kDefaultMaxPort = 1023;
+constexpr uint32_t kWideMaxPort = 4095;
+// Toolstack ports come from the first bucket of a table.
+constexpr uint32_t kMaxToolstackPorts = 16;
+
+class Core final : public CoreApi {
+ public:
+  Core(Platform& platform, const Flavour& flavour) : hv_(platform, flavour), inspector_(hv_) {}
+
+  const CoreInspector& inspector() const { return inspector_; }
+
+  Status create_domain(const DomainConfig& config) override;
+  uint64_t hypercall(VcpuRef ref, const HypercallRegs& regs) override;
+  bool write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) override;
+  std::optional<uint64_t> read_msr(VcpuRef ref, uint32_t msr) override;
+  std::optional<XenCpuidResult> cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) override;
+  void halt(VcpuRef ref, bool interrupts_enabled) override;
+  void wake(VcpuRef ref, bool bring_up) override;
+  bool is_runnable(VcpuRef ref) override;
+  std::optional<PendingUpcall> pending_upcall(VcpuRef ref) override;
+  void lapic_enabled(VcpuRef ref) override;
+  void before_run(VcpuRef ref) override;
+  void timer_expired(TimerId id) override;
+  int external_event(DomId dom, Port port) override;
+
+ private:
+  // A vCPU that the machine named: it must exist.
+  Vcpu& vcpu(VcpuRef ref) {
+    Domain* domain = hv_.find_domain(ref.dom);
+    Vcpu* found = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
+    XS_CHECK(found != nullptr);
+    return *found;
+  }
+
+  Hypervisor hv_;
+  Inspector inspector_;
+};
+
+Status check_config(const Hypervisor& hv, const DomainConfig& config) {
+  if (config.vcpus == 0 || config.vcpus > kMaxVcpus) {
+    return input_error(
+        fmt::format("domain {}: vcpus is {}, allowed are 1 to {}", config.id.v, config.vcpus, kMaxVcpus));
+  }
+  if (config.id.v >= DOMID_FIRST_RESERVED) {
+    return input_error(fmt::format("domain {}: ids from {} on are reserved", config.id.v, DOMID_FIRST_RESERVED));
+  }
+  if (hv.find_domain(config.id) != nullptr) return input_error(fmt::format("domain {} exists already", config.id.v));
+  if (config.reserved_ports > kMaxToolstackPorts || config.reserved_ports > config.max_event_channels) {
+    return input_error(fmt::format("domain {}: reserved_ports is {}, allowed are 0 to {}", config.id.v,
+                                   config.reserved_ports, std::min(kMaxToolstackPorts, config.max_event_channels)));
+  }
+  for (const RamRange& range : config.ram) {
+    if (((range.start.v | range.bytes | range.base.v) & (kPageSize - 1)) != 0) {
+      return input_error(fmt::format("domain {}: RAM at {:#x} is not page aligned", config.id.v, range.start.v));
+    }
+  }
+  return {};
+}
+
+Status Core::create_domain(const DomainConfig& config) {
+  XS_TRY_STATUS(check_config(hv_, config));
+  DomainConfig adjusted = config;
+  if (hv_.flavour().wide_event_limit && config.max_event_channels == kDefaultMaxPort) {
+    adjusted.max_event_channels = kWideMaxPort;
+  }
+  Domain& domain = hv_.add_domain(adjusted);
+  Entry entry(hv_);
+  update_wallclock(entry, domain);
+  hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);
+  return {};
+}
+
+uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
+  Vcpu& current = vcpu(ref);
+  if (regs.mode64) {
+    if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM);
+    HypercallContext context(hv_, current.domain(), current, regs);
+    return static_cast<uint64_t>(dispatch_hypercall(context));
+  }
+  if (regs.cpl != 0) return static_cast<uint32_t>(-XEN_EPERM);
+  HypercallRegs narrow = regs;
+  narrow.nr &= 0xffffffff;
+  for (uint64_t& argument : narrow.args) argument &= 0xffffffff;
+  HypercallContext context(hv_, current.domain(), current, narrow);
+  return static_cast<uint32_t>(dispatch_hypercall(context));
+}
+
+bool Core::write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) {
+  Entry entry(hv_);
+  Vcpu& current = vcpu(ref);
+  if (!write_hypercall_msr(entry, current, msr, value)) return false;
+  latch_abi(entry, current.domain(), mode64);
+  return true;
+}
+
+std::optional<uint64_t> Core::read_msr(VcpuRef ref, uint32_t msr) {
+  Entry entry(hv_);
+  return read_hypercall_msr(entry, vcpu(ref), msr);
+}
+
+std::optional<XenCpuidResult> Core::cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) {
+  Entry entry(hv_);
+  return xen_cpuid(entry, vcpu(ref), leaf, subleaf);
+}
+
+void Core::halt(VcpuRef ref, bool interrupts_enabled) {
+  Entry entry(hv_);
+  Vcpu& current = vcpu(ref);
+  if (interrupts_enabled) {
+    block(entry, current, true);
+  } else if (hv_.flavour().halt_disabled_forever) {
+    current.halted_for_good.store(true);
+    block(entry, current, false);
+  } else {
+    take_down(entry, current);
+  }
+}
+
+void Core::wake(VcpuRef ref, bool bring_up) {
+  Entry entry(hv_);
+  Vcpu& target = vcpu(ref);
+  if (bring_up) {
+    target.halted_for_good.store(false);
+    target.initialised.store(true);
+    if (target.down.exchange(0) != 0) sync_runnable(entry, target);
+  }
+  unblock(entry, target);
+}
+
+bool Core::is_runnable(VcpuRef ref) {
+  const Vcpu& target = vcpu(ref);
+  return target.blocked.peek() == 0 && target.down.peek() == 0 && !target.domain().shut_down.load();
+}
+
+std::optional<PendingUpcall> Core::pending_upcall(VcpuRef ref) {
+  Entry entry(hv_);
+  return xen::pending_upcall(entry, vcpu(ref));
+}
+
+void Core::lapic_enabled(VcpuRef ref) {
+  Entry entry(hv_);
+  reassert_after_lapic_enabled(entry, vcpu(ref));
+}
+
+void Core::before_run(VcpuRef ref) {
+  Entry entry(hv_);
+  Vcpu& target = vcpu(ref);
+  {
+    LockGuard guard(entry, target.lock);
+    change_runstate(entry, target, RUNSTATE_running);
+  }
+  refresh_vcpu_time(entry, target);
+  update_runstate_area(entry, target);
+  if (!hv_.flavour().periodic_ticks_while_blocked) periodic_work(entry, target);
+}
+
+void Core::timer_expired(TimerId id) {
+  Entry entry(hv_);
+  Vcpu& target = vcpu(id.vcpu);
+  switch (id.kind) {
+    case TimerKind::kSingleshot:
+      send_timer_event(entry, target);
+      return;
+    case TimerKind::kPeriodic:
+      periodic_work(entry, target);
+      return;
+    case TimerKind::kPoll:
+      poll_timer_expired(entry, target);
+      return;
+    case TimerKind::kWatchdog0:
+    case TimerKind::kWatchdog1:
+      shut_down(entry, target.domain(), SHUTDOWN_watchdog);
+      return;
+  }
+}
+
+int Core::external_event(DomId dom, Port port) {
+  Entry entry(hv_);
+  Domain* domain = hv_.find_domain(dom);
+  if (domain == nullptr) return -XEN_ESRCH;
+  return static_cast<int>(raise_external_event(entry, *domain, port.v));
+}
+
+}  // namespace
+
+CoreInstance make_core(Platform& platform, const Flavour& flavour) {
+  auto core = std::make_unique<Core>(platform, flavour);
+  const CoreInspector* inspector = &core->inspector();
+  return {std::move(core), inspector};
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,35 @@
+#include "models/xen/domain.h"
+
+#include "models/xen/grant_table.h"
+#include "models/xen/p2m.h"
+
+namespace xensim::xen {
+namespace {
+
+Maddr new_page(Platform& platform, DomId owner) {
+  return {platform.allocate_page(owner).v << kPageShift};
+}
+
+}  // namespace
+
+Domain::Domain(Platform& platform, const DomainConfig& config)
+    : lock(LockRank::kDomain, Site::kDomainLock, config.id),
+      evtchn(platform, config.id, config.max_event_channels, config.reserved_ports),
+      callback_via(platform, Site::kCallbackVia, config.id),
+      callback_lock(LockRank::kCallback, Site::kCallbackLock, config.id),
+      poll_mask{{{platform, Site::kPollMask, config.id, 0}, {platform, Site::kPollMask, config.id, 1}}},
+      id_(config.id),
+      privileged_(config.privileged),
+      shared_info_(new_page(platform, config.id)),
+      p2m_(std::make_unique<P2m>(platform, config)),
+      grants_(std::make_unique<GrantTable>(platform, config)) {
+  if (config.vcpus > kLegacyVcpuInfos) dummy_info_ = new_page(platform, config.id);
+  vcpus_.reserve(config.vcpus);
+  for (uint32_t number = 0; number < config.vcpus; ++number) {
+    vcpus_.push_back(std::make_unique<Vcpu>(platform, *this, VcpuId{number}));
+  }
+}
+
+Domain::~Domain() = default;
+
+}  // namespace xensim::xen

@@ -1,0 +1,80 @@
+// The 2-level event channel ABI: a pending and a mask bit a port in shared_info, a selector bit a word of those in
+// vcpu_info.
+//
+// The order of the accesses is the ABI: a guest's handler clears upcall_pending, takes the selector, then looks at the
+// pending bits, and never misses an event as long as the hypervisor goes the other way round.
+#include "models/xen/poll.h"
+#include "models/xen/port_ops.h"
+#include "models/xen/shared_layout.h"
+#include "models/xen/upcall.h"
+
+namespace xensim::xen {
+namespace {
+
+// Gives the old value of the bit.
+bool set_bit(Platform& platform, Site site, const GuestBit& bit) {
+  return (platform.rmw(site, bit.word, bit.bytes, Rmw::kOr, bit.mask) & bit.mask) != 0;
+}
+
+bool clear_bit(Platform& platform, Site site, const GuestBit& bit) {
+  return (platform.rmw(site, bit.word, bit.bytes, Rmw::kAnd, ~bit.mask) & bit.mask) != 0;
+}
+
+bool test_bit(Platform& platform, Site site, const GuestBit& bit) {
+  return (platform.load(site, bit.word, bit.bytes) & bit.mask) != 0;
+}
+
+// The last steps of set_pending and unmask: the selector, then the upcall.
+void select_and_notify(Entry& entry, const SharedLayout& layout, Vcpu& vcpu, uint32_t port) {
+  const GuestBit selector = layout.selector(vcpu.info_at.load(), port);
+  if (!set_bit(entry.platform(), Site::kPendingSel, selector)) mark_events_pending(entry, vcpu);
+}
+
+class TwoLevelPortOps final : public PortOps {
+ public:
+  void set_pending(Entry& entry, Vcpu& vcpu, Channel& channel) const override {
+    Platform& platform = entry.platform();
+    const SharedLayout layout(vcpu.domain());
+    if (set_bit(platform, Site::kEvtchnPending, layout.pending(channel.port))) return;
+    const bool masked = test_bit(platform, Site::kEvtchnMask, layout.masked(channel.port));
+    if (!masked) select_and_notify(entry, layout, vcpu, channel.port);
+    check_pollers(entry, vcpu, channel.port, masked);
+  }
+
+  void clear_pending(Entry& entry, Domain& domain, Channel& channel) const override {
+    clear_bit(entry.platform(), Site::kEvtchnPending, SharedLayout(domain).pending(channel.port));
+  }
+
+  void unmask(Entry& entry, Domain& domain, Channel& channel) const override {
+    Platform& platform = entry.platform();
+    const SharedLayout layout(domain);
+    Vcpu* vcpu = domain.vcpu(channel.notify_vcpu.load());
+    XS_CHECK(vcpu != nullptr);
+    if (clear_bit(platform, Site::kEvtchnMask, layout.masked(channel.port)) &&
+        test_bit(platform, Site::kEvtchnPending, layout.pending(channel.port))) {
+      select_and_notify(entry, layout, *vcpu, channel.port);
+    }
+  }
+
+  void announce(Entry& entry, Vcpu& vcpu, Channel& channel) const override {
+    select_and_notify(entry, SharedLayout(vcpu.domain()), vcpu, channel.port);
+  }
+
+  bool is_pending(Entry& entry, Domain& domain, Channel& channel) const override {
+    const SharedLayout layout(domain);
+    // A port of the wider layout may be open when the domain turns to the narrow one.
+    return channel.port < layout.ports() &&
+           test_bit(entry.platform(), Site::kEvtchnPending, layout.pending(channel.port));
+  }
+
+  uint32_t port_limit(const Domain& domain) const override { return SharedLayout(domain).ports(); }
+};
+
+}  // namespace
+
+const PortOps& two_level_port_ops() {
+  static const TwoLevelPortOps ops;
+  return ops;
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,171 @@
+#include "models/xen/inspector.h"
+
+#include <fmt/format.h>
+
+#include "models/xen/abi/public.h"
+#include "models/xen/shared_layout.h"
+
+namespace xensim::xen {
+namespace {
+
+struct PortBits {
+  bool pending = false;
+  bool masked = false;
+};
+
+bool peek_bit(Platform& platform, const GuestBit& bit) {
+  return (platform.peek(bit.word, bit.bytes) & bit.mask) != 0;
+}
+
+PortBits peek_port(Platform& platform, const Domain& domain, uint32_t port) {
+  const SharedLayout layout(domain);
+  return {peek_bit(platform, layout.pending(port)), peek_bit(platform, layout.masked(port))};
+}
+
+bool is_asleep(const Vcpu& vcpu) {
+  return vcpu.blocked.peek() != 0 && vcpu.down.peek() == 0;
+}
+bool is_polling(const Domain& domain, const Vcpu& vcpu) {
+  return ((domain.poll_mask[vcpu.id().v / 64].peek() >> (vcpu.id().v % 64)) & 1) != 0;
+}
+
+// Was the vCPU told of an event on `port`: are the upcall and the selector bit set?
+bool is_signalled(Platform& platform, const Vcpu& vcpu, uint32_t port) {
+  const Maddr info = vcpu.info_at.peek();
+  return platform.peek(upcall_pending_at(info), 1) != 0 &&
+         peek_bit(platform, SharedLayout(vcpu.domain()).selector(info, port));
+}
+
+void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
+  for (uint32_t port = 0; port < domain.evtchn.valid_ports.peek(); ++port) {
+    const Channel& channel = domain.evtchn.at(port);
+    if (!channel.usable()) continue;
+    const PortBits bits = peek_port(platform, domain, port);
+    if (!bits.pending || bits.masked) continue;
+    const Vcpu& vcpu = *domain.vcpu(channel.notify_vcpu.peek());
+    if (!is_asleep(vcpu) || is_signalled(platform, vcpu, port)) continue;
+    lost.push_back({vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told"});
+  }
+}
+
+void find_pollers(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
+    const Vcpu& vcpu = *domain.vcpu(number);
+    if (!is_asleep(vcpu) || !is_polling(domain, vcpu)) continue;
+    for (const uint32_t port : vcpu.polled_ports) {
+      if (port >= domain.evtchn.valid_ports.peek() || !domain.evtchn.at(port).usable()) continue;
+      if (!peek_port(platform, domain, port).pending) continue;
+      lost.push_back({vcpu.ref(), Port{port}, "pending, but the vCPU that polls it sleeps on"});
+      break;
+    }
+  }
+}
+
+const char* state_name(ChannelState state) {
+  switch (state) {
+    case ChannelState::kFree:
+      return "free";
+    case ChannelState::kReserved:
+      return "reserved";
+    case ChannelState::kUnbound:
+      return "unbound";
+    case ChannelState::kInterdomain:
+      return "interdomain";
+    case ChannelState::kVirq:
+      return "virq";
+    case ChannelState::kIpi:
+      return "ipi";
+  }
+  return "?";
+}
+
+// What `channel` is bound to, after its state's name.
+std::string binding(const Channel& channel) {
+  switch (channel.state) {
+    case ChannelState::kUnbound:
+      return fmt::format(" for domain {}", channel.remote_dom.v);
+    case ChannelState::kInterdomain:
+      return fmt::format(" with domain {} port {}", channel.remote_dom.v, channel.remote_port);
+    case ChannelState::kVirq:
+      return fmt::format(" {}", channel.virq);
+    default:
+      return "";
+  }
+}
+
+std::optional<std::string> broken_channel(Domain& domain, const Channel& channel) {
+  if (channel.usable() && domain.vcpu(channel.notify_vcpu.peek()) == nullptr)
+    return "bound to a vCPU that does not exist";
+  if (channel.state == ChannelState::kVirq) {
+    const uint32_t owner = channel.virq == VIRQ_TIMER || channel.virq == VIRQ_DEBUG ? channel.notify_vcpu.peek() : 0;
+    if (domain.vcpu(owner)->virq_port[channel.virq].load() != channel.port)
+      return "VIRQ that its vCPU does not know of";
+  }
+  if (channel.state == ChannelState::kInterdomain && channel.remote != nullptr) {
+    const Channel& peer = channel.remote->evtchn.at(channel.remote_port);
+    if (peer.state != ChannelState::kInterdomain || peer.remote != &domain || peer.remote_port != channel.port) {
+      return "its peer does not know of it";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<LostEvent> Inspector::lost_events() const {
+  std::vector<LostEvent> lost;
+  for (const auto& domain : hv_.domains()) {
+    find_unsignalled(hv_.platform(), *domain, lost);
+    find_pollers(hv_.platform(), *domain, lost);
+  }
+  return lost;
+}
+
+std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFETY_ANALYSIS {
+  std::vector<std::string> broken;
+  for (const auto& domain : hv_.domains()) {
+    uint32_t open = 0;
+    for (uint32_t port = 0; port < domain->evtchn.valid_ports.peek(); ++port) {
+      const Channel& channel = domain->evtchn.at(port);
+      if (channel.usable()) ++open;
+      if (const auto why = broken_channel(*domain, channel)) {
+        broken.push_back(fmt::format("domain {} port {}: {}", domain->id().v, port, *why));
+      }
+    }
+    if (open != domain->evtchn.active) {
+      broken.push_back(
+          fmt::format("domain {}: {} ports are open, {} counted", domain->id().v, open, domain->evtchn.active));
+    }
+  }
+  return broken;
+}
+
+std::string Inspector::describe_port(DomId dom, Port port) const {
+  const Domain* domain = hv_.find_domain(dom);
+  if (domain == nullptr) return fmt::format("domain {} does not exist", dom.v);
+  if (port.v >= domain->evtchn.valid_ports.peek()) return fmt::format("port {}: never allocated", port.v);
+  const Channel& channel = domain->evtchn.at(port.v);
+  const PortBits bits = peek_port(hv_.platform(), *domain, port.v);
+  return fmt::format("port {}: {}{}, vCPU {}, {}, {}", port.v, state_name(channel.state), binding(channel),
+                     channel.notify_vcpu.peek(), bits.pending ? "pending" : "not pending",
+                     bits.masked ? "masked" : "unmasked");
+}
+
+std::string Inspector::describe_vcpu(VcpuRef ref) const {
+  Domain* domain = hv_.find_domain(ref.dom);
+  const Vcpu* vcpu = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
+  if (vcpu == nullptr) return fmt::format("d{}v{} does not exist", ref.dom.v, ref.vcpu.v);
+  const Maddr info = vcpu->info_at.peek();
+  Platform& platform = hv_.platform();
+  const SharedLayout layout(*domain);
+  std::string text = fmt::format("d{}v{}: {}, upcall {}, selector {:#x}", ref.dom.v, ref.vcpu.v,
+                                 vcpu->down.peek() != 0      ? "down"
+                                 : vcpu->blocked.peek() != 0 ? "blocked"
+                                                             : "running",
+                                 platform.peek(upcall_pending_at(info), 1) != 0 ? "pending" : "not pending",
+                                 platform.peek(layout.selector_word(info), layout.word_bytes()));
+  if (is_polling(*domain, *vcpu)) text += fmt::format(", polls {} ports", vcpu->polled_ports.size());
+  return text;
+}
+
+}  // namespace xensim::xen

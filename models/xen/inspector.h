@@ -1,0 +1,23 @@
+// CoreInspector on a Hypervisor: reads of the core's state for reports and invariants, while nobody is inside it.
+#pragma once
+
+#include "models/xen/core.h"
+#include "models/xen/hypervisor.h"
+
+namespace xensim::xen {
+
+// Borrows the hypervisor. Memory is read through Platform::peek.
+class Inspector final : public CoreInspector {
+ public:
+  explicit Inspector(Hypervisor& hypervisor) : hv_(hypervisor) {}
+
+  std::vector<LostEvent> lost_events() const override;
+  std::vector<std::string> broken_invariants() const override;
+  std::string describe_port(DomId dom, Port port) const override;
+  std::string describe_vcpu(VcpuRef vcpu) const override;
+
+ private:
+  Hypervisor& hv_;
+};
+
+}  // namespace xensim::xen

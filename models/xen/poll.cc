@@ -1,0 +1,178 @@
+#include "models/xen/poll.h"
+
+#include <bit>
+
+#include "models/xen/abi/compat.h"
+#include "models/xen/abi/public.h"
+#include "models/xen/arguments.h"
+#include "models/xen/clock.h"
+#include "models/xen/port_ops.h"
+#include "models/xen/timers.h"
+#include "models/xen/upcall.h"
+
+namespace xensim::xen {
+namespace {
+
+constexpr uint32_t kMaxPolledPorts = 128;
+
+Shared<uint64_t>& poll_word(Vcpu& vcpu) {
+  return vcpu.domain().poll_mask[vcpu.id().v / 64];
+}
+uint64_t poll_bit(const Vcpu& vcpu) {
+  return uint64_t{1} << (vcpu.id().v % 64);
+}
+
+bool leave_poll_mask(Vcpu& vcpu) {
+  return (poll_word(vcpu).fetch_and(~poll_bit(vcpu)) & poll_bit(vcpu)) != 0;
+}
+
+// Wakes a vCPU whose bit was seen in the poll mask, if it waits for `port`.
+void wake_poller(Entry& entry, Vcpu& vcpu, uint32_t port) {
+  const uint32_t polled = vcpu.poll_port.load();
+  if (polled != 0 && polled != kPollAny && polled != port) return;
+  if (!leave_poll_mask(vcpu)) return;
+  vcpu.poll_port.store(0);
+  unblock(entry, vcpu);
+}
+
+// How a poll that does not sleep ends.
+int64_t leave_poll(Vcpu& vcpu, int64_t result) {
+  vcpu.poll_port.store(0);
+  leave_poll_mask(vcpu);
+  vcpu.blocked.store(0);
+  return result;
+}
+
+// 1: pending; 0: not; -EINVAL: no port that can be polled.
+int64_t poll_port(HypercallContext& context, uint32_t port) {
+  Domain& domain = context.domain;
+  const bool lax = context.flavour().poll_accepts_closed_port;
+  Channel* channel = domain.evtchn.find(port);
+  if (channel == nullptr) return lax && port < domain.evtchn.ops->port_limit(domain) ? 0 : -XEN_EINVAL;
+  SharedLockGuard guard(context, channel->lock);
+  if (!channel->usable()) return lax ? 0 : -XEN_EINVAL;
+  return domain.evtchn.ops->is_pending(context, domain, *channel) ? 1 : 0;
+}
+
+struct PollArgs {
+  Gva ports;
+  uint32_t count;
+  uint64_t timeout_ns;
+};
+
+std::optional<PollArgs> read_poll_args(HypercallContext& context) {
+  const Gva at{context.arg(1)};
+  if (context.mode64()) {
+    const auto args = read_argument<sched_poll>(context, at);
+    if (!args) return std::nullopt;
+    return PollArgs{{handle_value(args->ports)}, args->nr_ports, args->timeout};
+  }
+  const auto args = read_argument<abi32::sched_poll>(context, at);
+  if (!args) return std::nullopt;
+  return PollArgs{{handle_value(args->ports)}, args->nr_ports, args->timeout};
+}
+
+}  // namespace
+
+void check_pollers(Entry& entry, Vcpu& vcpu, uint32_t port, bool masked) {
+  Domain& domain = vcpu.domain();
+  if (entry.flavour().poll_wakes_bound_vcpu_only) {
+    if (masked && (poll_word(vcpu).load() & poll_bit(vcpu)) != 0) wake_poller(entry, vcpu, port);
+    return;
+  }
+  for (uint32_t first = 0; first < domain.vcpu_count(); first += 64) {
+    uint64_t bits = domain.poll_mask[first / 64].load();
+    for (; bits != 0; bits &= bits - 1) {
+      wake_poller(entry, *domain.vcpu(first + static_cast<uint32_t>(std::countr_zero(bits))), port);
+    }
+  }
+}
+
+void sync_runnable(Entry& entry, Vcpu& vcpu) {
+  LockGuard guard(entry, vcpu.lock);
+  // Whoever changes `blocked` or `down` comes here afterwards, so the last one in tells the Platform what holds now.
+  const bool blocked = vcpu.blocked.peek() != 0;
+  const bool runnable = !blocked && vcpu.down.peek() == 0;
+  const uint32_t state = vcpu.runstate.state;
+  if (runnable) {
+    if (state >= RUNSTATE_blocked) change_runstate(entry, vcpu, RUNSTATE_runnable);
+  } else if (blocked && state <= RUNSTATE_runnable) {
+    change_runstate(entry, vcpu, RUNSTATE_blocked);
+  } else if (!blocked) {
+    change_runstate(entry, vcpu, RUNSTATE_offline);
+  }
+  entry.platform().set_runnable(vcpu.ref(), runnable);
+}
+
+void unblock(Entry& entry, Vcpu& vcpu) {
+  if (vcpu.halted_for_good.load(std::memory_order_relaxed)) return;
+  if (vcpu.blocked.exchange(0) == 0) return;
+  // A poll ends when its vCPU is unblocked.
+  if (vcpu.poll_port.load() != 0) {
+    vcpu.poll_port.store(0);
+    // Cleared again: another waker may have come between, and the vCPU gone back to sleep on the poll mask.
+    if (leave_poll_mask(vcpu)) vcpu.blocked.store(0);
+  }
+  sync_runnable(entry, vcpu);
+}
+
+void kick(Entry& entry, Vcpu& vcpu) {
+  unblock(entry, vcpu);
+  entry.platform().kick(vcpu.ref());
+}
+
+namespace {
+
+// The vCPU sleeps once its hypercall is over.
+void go_to_sleep(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
+  vcpu.sleeps_interruptible = interrupts_enabled;
+  stop_ticks_while_blocked(entry, vcpu);
+  sync_runnable(entry, vcpu);
+  update_runstate_area(entry, vcpu);
+}
+
+}  // namespace
+
+void block(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
+  vcpu.blocked.store(1);
+  // Events are looked for after `blocked` is set: an event that comes now either is seen here or wakes us.
+  if (interrupts_enabled && pending_upcall(entry, vcpu)) {
+    vcpu.blocked.store(0);
+    return;
+  }
+  vcpu.polled_ports.clear();
+  go_to_sleep(entry, vcpu, interrupts_enabled);
+}
+
+int64_t poll(HypercallContext& context) {
+  Vcpu& vcpu = context.vcpu;
+  const std::optional<PollArgs> args = read_poll_args(context);
+  if (!args) return -XEN_EFAULT;
+  if (args->count > kMaxPolledPorts) return -XEN_EINVAL;
+
+  vcpu.blocked.store(1);
+  vcpu.poll_port.store(kPollAny);
+  poll_word(vcpu).fetch_or(poll_bit(vcpu));
+  // From here on others see us and wake us: now look whether there is anything to sleep for.
+  if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(vcpu, 0);
+
+  vcpu.polled_ports.clear();
+  for (uint32_t i = 0; i < args->count; ++i) {
+    const auto port = read_argument<uint32_t>(context, Gva{args->ports.v + i * sizeof(uint32_t)});
+    if (!port) return leave_poll(vcpu, -XEN_EFAULT);
+    vcpu.polled_ports.push_back(*port);
+    const int64_t state = poll_port(context, *port);
+    if (state != 0) return leave_poll(vcpu, state > 0 ? 0 : state);
+  }
+  if (args->count == 1) vcpu.poll_port.store(vcpu.polled_ports[0]);
+  // As in Xen, nothing takes this timer back when an event comes first: it may end a later poll early.
+  if (args->timeout_ns != 0) arm_poll_timer(context, vcpu, args->timeout_ns);
+  go_to_sleep(context, vcpu, context.regs.interrupts_enabled);
+  return 0;
+}
+
+void poll_timer_expired(Entry& entry, Vcpu& vcpu) {
+  if (leave_poll_mask(vcpu)) unblock(entry, vcpu);
+}
+
+}  // namespace xensim::xen

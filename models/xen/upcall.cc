@@ -1,0 +1,114 @@
+#include "models/xen/upcall.h"
+
+#include "models/xen/abi/public.h"
+#include "models/xen/poll.h"
+#include "models/xen/shared_layout.h"
+
+namespace xensim::xen {
+namespace {
+
+constexpr unsigned kTypeShift = 56;
+constexpr uint8_t kLowestVector = 0x10;
+constexpr uint32_t kPciIntxGsiBase = 16;
+constexpr uint32_t kGsis = 48;
+
+enum class Via { kNone, kGsi, kPciIntx, kVector };
+
+struct CallbackVia {
+  Via type = Via::kNone;
+  uint8_t vector = 0;
+  uint32_t gsi = 0;
+};
+
+// hvm/params.h, HVM_PARAM_CALLBACK_IRQ: the type is in the top byte.
+CallbackVia decode_via(uint64_t value) {
+  switch (value >> kTypeShift) {
+    case HVM_PARAM_CALLBACK_TYPE_GSI: {
+      const uint32_t gsi = value & 0xff;
+      if (gsi == 0 || gsi >= kGsis) return {};
+      return {Via::kGsi, 0, gsi};
+    }
+    case HVM_PARAM_CALLBACK_TYPE_PCI_INTX: {
+      // The fixed routing of a PIIX3 board's PCI interrupts above the ISA range.
+      const uint32_t device = (value >> 11) & 31;
+      const uint32_t pin = value & 3;
+      return {Via::kPciIntx, 0, ((device * 4 + (device >> 3) + pin) & 31) + kPciIntxGsiBase};
+    }
+    case HVM_PARAM_CALLBACK_TYPE_VECTOR:
+      return {Via::kVector, static_cast<uint8_t>(value), 0};
+    default:
+      return {};
+  }
+}
+
+bool upcall_is_pending(Entry& entry, Vcpu& vcpu) {
+  return entry.platform().load(Site::kUpcallPending, upcall_pending_at(vcpu.info_at.load()), 1) != 0;
+}
+
+// Tells the vCPU that its upcall is pending, by the way it has chosen.
+void notify(Entry& entry, Vcpu& vcpu) {
+  Domain& domain = vcpu.domain();
+  if (const uint8_t vector = vcpu.upcall_vector.load(std::memory_order_relaxed); vector != 0) {
+    if (!entry.platform().lapic_enabled(vcpu.ref())) return;
+    entry.platform().assert_lapic_vector(vcpu.ref(), vector);
+    kick(entry, vcpu);
+  } else if (decode_via(domain.callback_via.load()).type == Via::kVector) {
+    kick(entry, vcpu);
+  } else if (vcpu.id().v == 0) {
+    update_callback_level(entry, domain);
+  }
+}
+
+}  // namespace
+
+void mark_events_pending(Entry& entry, Vcpu& vcpu) {
+  const Maddr at = upcall_pending_at(vcpu.info_at.load());
+  if ((entry.platform().rmw(Site::kUpcallPending, at, 1, Rmw::kOr, 1) & 1) == 0) notify(entry, vcpu);
+}
+
+void set_callback_via(Entry& entry, Domain& domain, uint64_t value) {
+  const CallbackVia before = decode_via(domain.callback_via.exchange(value));
+  {
+    LockGuard guard(entry, domain.callback_lock);
+    if (domain.callback_level && before.gsi != 0) entry.platform().set_gsi(domain.id(), before.gsi, false);
+    domain.callback_level = false;
+  }
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
+    Vcpu& vcpu = *domain.vcpu(number);
+    if (vcpu.down.load() == 0) notify(entry, vcpu);
+  }
+}
+
+void update_callback_level(Entry& entry, Domain& domain) {
+  const CallbackVia via = decode_via(domain.callback_via.load());
+  if (via.gsi == 0) return;
+  LockGuard guard(entry, domain.callback_lock);
+  const bool level = upcall_is_pending(entry, *domain.vcpu(0));
+  if (level == domain.callback_level) return;
+  domain.callback_level = level;
+  entry.platform().set_gsi(domain.id(), via.gsi, level);
+}
+
+int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t number, uint8_t vector) {
+  if (vector < kLowestVector) return -XEN_EINVAL;
+  Vcpu* vcpu = domain.vcpu(number);
+  if (vcpu == nullptr) return -XEN_ENOENT;
+  vcpu->upcall_vector.store(vector, std::memory_order_relaxed);
+  // A spurious upcall: an event that came before may have been announced the old way.
+  notify(entry, *vcpu);
+  return 0;
+}
+
+std::optional<PendingUpcall> pending_upcall(Entry& entry, Vcpu& vcpu) {
+  const CallbackVia via = decode_via(vcpu.domain().callback_via.load());
+  // evtchn_upcall_mask plays no part for an HVM guest.
+  if (via.type != Via::kVector || !upcall_is_pending(entry, vcpu)) return std::nullopt;
+  return PendingUpcall{via.vector};
+}
+
+void reassert_after_lapic_enabled(Entry& entry, Vcpu& vcpu) {
+  if (vcpu.upcall_vector.load(std::memory_order_relaxed) == 0 || !upcall_is_pending(entry, vcpu)) return;
+  notify(entry, vcpu);
+}
+
+}  // namespace xensim::xen

@@ -1,0 +1,116 @@
+#include "models/xen/vcpu_areas.h"
+
+#include "models/xen/abi/compat.h"
+#include "models/xen/arguments.h"
+#include "models/xen/clock.h"
+#include "models/xen/p2m.h"
+#include "models/xen/shared_layout.h"
+#include "models/xen/upcall.h"
+
+namespace xensim::xen {
+namespace {
+
+Gva argument(const HypercallContext& context) {
+  return {context.arg(2)};
+}
+
+// The address in a `struct vcpu_register_*_memory_area`; the 32-bit ABI reads its low half alone.
+std::optional<Gva> read_area_address(HypercallContext& context) {
+  if (context.mode64()) {
+    const auto address = read_argument<uint64_t>(context, argument(context));
+    return address ? std::optional(Gva{*address}) : std::nullopt;
+  }
+  const auto address = read_argument<uint32_t>(context, argument(context));
+  return address ? std::optional(Gva{*address}) : std::nullopt;
+}
+
+// Is this a place for a vcpu_info? 0, or the errno.
+int64_t check_offset(const HypercallContext& context, uint32_t offset) {
+  const bool lax = context.flavour().vcpu_info_register_lax;
+  if (offset > kPageSize - sizeof(vcpu_info)) return lax ? -XEN_EINVAL : -XEN_ENXIO;
+  const uint32_t alignment = SharedLayout(context.domain).word_bytes();
+  return offset % alignment != 0 && !lax ? -XEN_ENXIO : 0;
+}
+
+// Moves the vCPU's vcpu_info to `to`, with what it held; then marks all as pending, so that nothing is lost that came
+// between.
+void move_vcpu_info(HypercallContext& context, Vcpu& vcpu, Maddr to) {
+  Platform& platform = context.platform();
+  const Maddr from = vcpu.info_at.load();
+  if (from == context.domain.dummy_info()) {
+    const std::array<std::byte, sizeof(vcpu_info)> zeros{};
+    platform.write(Site::kSharedInfo, to, zeros);
+  } else {
+    platform.copy(Site::kSharedInfo, to, from, sizeof(vcpu_info));
+  }
+  vcpu.info_at.store(to);
+  if (context.flavour().vcpu_info_register_silent) return;
+  const SharedLayout layout(context.domain);
+  platform.store(Site::kPendingSel, layout.selector_word(to), layout.word_bytes(),
+                 ~uint64_t{0} >> (64 - layout.word_bits()));
+  mark_events_pending(context, vcpu);
+}
+
+int64_t map_vcpu_info(HypercallContext& context, Vcpu& vcpu, uint64_t gfn, uint32_t offset) {
+  if (const int64_t error = check_offset(context, offset); error != 0) return error;
+  LockGuard guard(context, context.domain.lock);
+  if (vcpu.info_registered.load() && !context.flavour().vcpu_info_register_lax) return -XEN_EINVAL;
+  if (&vcpu != &context.vcpu && vcpu.down.load() == 0) return -XEN_EINVAL;
+  const P2mEntry page = context.domain.p2m().lookup(Gfn{gfn});
+  if (!page.is_ram()) return -XEN_EINVAL;
+  vcpu.info_registered.store(true);
+  move_vcpu_info(context, vcpu, Maddr{(page.frame.v << kPageShift) + offset});
+  return 0;
+}
+
+}  // namespace
+
+int64_t register_vcpu_info(HypercallContext& context, Vcpu& vcpu) {
+  const auto args = read_argument<vcpu_register_vcpu_info>(context, argument(context));
+  if (!args) return -XEN_EFAULT;
+  const int64_t result = map_vcpu_info(context, vcpu, args->mfn, args->offset);
+  update_vcpu_time(context, vcpu);
+  return result;
+}
+
+int64_t register_runstate_area(HypercallContext& context, Vcpu& vcpu) {
+  const std::optional<Gva> area = read_area_address(context);
+  if (!area) return -XEN_EFAULT;
+  {
+    LockGuard guard(context, vcpu.lock);
+    vcpu.runstate_area = *area;
+  }
+  if (area->v == 0) return 0;
+  Runstate runstate;
+  if (&vcpu == &context.vcpu) {
+    LockGuard guard(context, vcpu.lock);
+    runstate = vcpu.runstate;
+  } else {
+    runstate = current_runstate(context, vcpu);
+  }
+  std::array<std::byte, 48> bytes;
+  const size_t size = pack_runstate(runstate, !context.mode64(), bytes);
+  // Xen does not look whether this first copy arrives.
+  (void)copy_to_guest(context, context.vcpu, *area, std::span<const std::byte>(bytes).first(size), Site::kRunstate);
+  return 0;
+}
+
+int64_t register_time_area(HypercallContext& context, Vcpu& vcpu) {
+  const std::optional<Gva> area = read_area_address(context);
+  if (!area) return -XEN_EFAULT;
+  {
+    LockGuard guard(context, vcpu.lock);
+    vcpu.time_area = *area;
+  }
+  update_vcpu_time(context, vcpu);
+  return 0;
+}
+
+int64_t get_runstate_info(HypercallContext& context, Vcpu& vcpu) {
+  std::array<std::byte, 48> bytes;
+  const size_t size = pack_runstate(current_runstate(context, vcpu), !context.mode64(), bytes);
+  const auto packed = std::span<const std::byte>(bytes).first(size);
+  return copy_to_guest(context, context.vcpu, argument(context), packed);
+}
+
+}  // namespace xensim::xen
