@@ -1,3 +1,4 @@
+// Who hears an IPI.
 #include "models/pc/apic_bus.h"
 
 #include "models/pc/local_apic.h"

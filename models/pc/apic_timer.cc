@@ -1,3 +1,4 @@
+// Counts and deadlines, computed from the virtual time.
 #include "models/pc/apic_timer.h"
 
 #include <limits>

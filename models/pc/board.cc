@@ -1,3 +1,4 @@
+// The wiring: which devices a domain has, and where.
 #include "models/pc/board.h"
 
 #include "models/base/check.h"

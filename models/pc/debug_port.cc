@@ -1,3 +1,4 @@
+// The smallest device: a pattern for others.
 #include "models/pc/debug_port.h"
 
 namespace xensim::pc {

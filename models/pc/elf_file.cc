@@ -1,3 +1,4 @@
+// ELF headers, both classes by one template; every offset is checked before it is used.
 #include "models/pc/elf_file.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// Routing of port and memory-mapped accesses.
 #include "models/pc/io_bus.h"
 
 #include "models/base/check.h"

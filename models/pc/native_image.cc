@@ -1,3 +1,4 @@
+// Checks on a native image, its relocation and its reset.
 #include "models/pc/native_image.h"
 
 #include <elf.h>

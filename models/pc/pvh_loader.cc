@@ -1,3 +1,4 @@
+// Checks on a PVH guest: note, segments, entry, points.
 #include "models/pc/pvh_loader.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// Addresses to names.
 #include "models/pc/symbol_table.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// The test-exit port.
 #include "models/pc/test_exit.h"
 
 namespace xensim::pc {

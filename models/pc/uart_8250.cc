@@ -1,3 +1,4 @@
+// The registers of the 16550A.
 #include "models/pc/uart_8250.h"
 
 #include <algorithm>

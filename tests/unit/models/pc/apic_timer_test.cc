@@ -1,3 +1,4 @@
+// The APIC timer, tick by tick.
 #include "models/pc/apic_timer.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Routing, the small devices, and the board as a whole.
 #include "models/pc/board.h"
 
 #include <doctest/doctest.h>
@@ -82,7 +83,7 @@ TEST_CASE_FIXTURE(Fixture, "each vCPU sees its own APIC") {
   CHECK_FALSE(Board::owns_msr(0x900));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a board's state survives save and restore; a cut one is refused") {
+TEST_CASE_FIXTURE(Fixture, "a board's state survives save and restore and a cut one is refused") {
   board.mmio_write(VcpuId{1}, Gpa{0xfee000f0}, 4, 0x1ff);
   board.apic(VcpuId{1}).assert_vector(0x55);
   board.uart().input("waiting for room");

@@ -1,3 +1,4 @@
+// The local APIC: priorities, IPIs, modes, registers, against what the SDM says.
 #include "models/pc/local_apic.h"
 
 #include <doctest/doctest.h>

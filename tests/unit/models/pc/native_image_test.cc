@@ -1,3 +1,4 @@
+// Native images: placed, reset, refused.
 #include "models/pc/native_image.h"
 
 #include <doctest/doctest.h>

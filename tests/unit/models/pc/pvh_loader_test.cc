@@ -1,3 +1,4 @@
+// The PVH loader on good, cut and broken files, and the start of a guest.
 #include "models/pc/pvh_loader.h"
 
 #include <doctest/doctest.h>

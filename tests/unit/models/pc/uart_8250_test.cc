@@ -1,3 +1,4 @@
+// The UART, register by register.
 #include "models/pc/uart_8250.h"
 
 #include <doctest/doctest.h>
