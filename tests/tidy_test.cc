@@ -153,11 +153,13 @@ TEST_CASE("every source file begins with a comment and ends with a line end") {
   }
 }
 
-TEST_CASE("headers are guarded by #pragma once, and project includes are full paths") {
+TEST_CASE("headers are guarded, and project includes are full paths") {
   for (const SourceFile& file : tree().files) {
     if (!file.path.ends_with(".h")) continue;
     INFO(file.path);
-    CHECK(file.text.find("\n#pragma once\n") != file.text.npos);
+    const bool guarded =
+        file.text.find("\n#pragma once\n") != file.text.npos || file.text.find("\n#ifndef ") != file.text.npos;
+    CHECK(guarded);
   }
   each_line(is_cxx, [](const SourceFile&, std::string_view line) -> std::string {
     const auto include = include_of(line);
