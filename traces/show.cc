@@ -105,7 +105,9 @@ std::string Shower::call_text(const OpenCall& call, const Event* end) const {
     return text;
   }
   std::optional<uint64_t> result;
-  if (end != nullptr) result = std::get<HypercallEnd>(end->body).result;
+  // A damaged trace may end a hypercall with another call's return.
+  if (const auto* returned = end == nullptr ? nullptr : std::get_if<HypercallEnd>(&end->body))
+    result = returned->result;
   return xen::abi::describe_hypercall(*call.regs, call.argument, result, call.after);
 }
 

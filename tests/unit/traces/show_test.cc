@@ -103,6 +103,16 @@ TEST_CASE("trace show: filters by vCPU, kind, time and port") {
   CHECK(check_filter(filter).error().message.find("'sneeze'; there are create_domain,") != std::string::npos);
 }
 
+TEST_CASE("trace show: a hypercall that ends with another call's return is shown without a result") {
+  TempFolder folder;
+  const std::string path = record(folder, "a", [](EventWriter& events, RunContext& context) {
+    context = {1, VirtualNs{10}};
+    events.write(HypercallBegin{vcpu(1, 0), true, 0, true, 29, {1, 0, 0, 0, 0, 0}});
+    events.write(HaltEnd{});
+  });
+  CHECK(show(path) == "d1v0 10ns SCHEDOP_block\n");
+}
+
 TEST_CASE("trace export: one object a line") {
   TempFolder folder;
   const std::string path = record(folder, "a", [](EventWriter& e, RunContext& c) { write_round(e, c, 0); });
