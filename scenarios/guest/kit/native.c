@@ -40,6 +40,8 @@ void xs_stop(void) {
 
 uint64_t xs_now_ns(void) { return ops()->clock_ns(ops()->ctx); }
 
+void xs_delay(unsigned turns) { (void)turns; }
+
 void xs_exit(unsigned reason) {
   for (;;) ops()->exit(ops()->ctx, (int)reason);
 }

@@ -110,6 +110,10 @@ void xs_console_write(const char* text, size_t length) {
   __asm__ volatile("push %0; popf" : : "r"(flags) : "memory", "cc");
 }
 
+void xs_delay(unsigned turns) {
+  while (turns--) __asm__ volatile("");
+}
+
 void xs_exit(unsigned reason) {
   xs_shutdown(reason);
   xs_stop();
@@ -216,7 +220,13 @@ static void find_xen(void) {
   xs_stop();
 }
 
+/* Under QEMU a board's PIC is live, and its timer would come in on vector 8; on Xen's PVH there is none. */
+static void mask_pic(void) {
+  __asm__ volatile("outb %b0,$0x21; outb %b0,$0xa1" : : "a"(0xff));
+}
+
 void xs_boot(void) {
+  mask_pic();
   fill_idt();
   load_tables(0);
   find_xen();

@@ -125,6 +125,8 @@ int xs_event_clear(evtchn_port_t port); /* was it pending? */
 uint64_t xs_now_ns(void);
 /* Spins with interrupts as they are. */
 void xs_spin_ns(uint64_t ns);
+/* A busy loop of so many turns on a CPU, nothing natively: makes the ordinary order of a race likely on a real machine. */
+void xs_delay(unsigned turns);
 
 #define XS_MS 1000000ull
 
