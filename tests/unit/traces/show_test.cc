@@ -181,7 +181,7 @@ TEST_CASE("trace diff: the first difference, in words") {
   CHECK(compare_traces(longer, first)->difference->what == "the first trace has no more events");
 }
 
-TEST_CASE("trace check: a good trace passes; wrong nesting is named") {
+TEST_CASE("trace check: a good trace passes, and wrong nesting is named") {
   TempFolder folder;
   const std::string good = record(folder, "a", write_interleaved);
   auto reader = TraceReader::open(good);
