@@ -59,8 +59,8 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
   return scratch_;
 }
 
-void SoftCpu::on_slow_block(Block* found, uint64_t pc, uint32_t size) {
-  Block& block = refreshed(found, pc, size);
+void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
+  Block& block = refreshed(blocks_.find(pc, size), pc, size);
   block_ = &block;
   open_ = 0;
   if (exit_ || failure_) {

@@ -55,14 +55,15 @@ Block& BlockTable::add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t cou
       fresh.ends_in_rep != block.ends_in_rep || fresh.rep_address_bits != block.rep_address_bits) {
     block.ambiguous = true;
     block.charge = Block::kSlow;
+    cache_[slot_index(pc)] = {};
   }
   return block;
 }
 
-Block* BlockTable::find_slowly(uint64_t pc, uint32_t size) {
+Block* BlockTable::find(uint64_t pc, uint32_t size) {
   const auto it = blocks_.find({pc, size});
   if (it == blocks_.end()) return nullptr;
-  cache_[hash(pc, size) % kCacheSlots] = {pc, size, &it->second};
+  cache_[slot_index(pc)] = {pc, size, it->second.charge, &it->second};
   return &it->second;
 }
 

@@ -36,13 +36,16 @@ class BlockTable {
 
   // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
   Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
-  // nullptr: not known.
-  Block* find(uint64_t pc, uint32_t size) {
-    Slot& slot = cache_[hash(pc, size) % kCacheSlots];
-    if (slot.block && slot.pc == pc && slot.size == size) [[likely]]
-      return slot.block;
-    return find_slowly(pc, size);
-  }
+  // A block as the fast path needs it. `block` is nullptr where it must be looked for (find), and the charge then kSlow.
+  struct Slot {
+    uint64_t pc = 0;
+    uint32_t size = 0;
+    uint32_t charge = Block::kSlow;
+    Block* block = nullptr;
+  };
+  const Slot& slot(uint64_t pc) const { return cache_[slot_index(pc)]; }
+  // nullptr: not known. Also fills the slot.
+  Block* find(uint64_t pc, uint32_t size);
   // As add, into a block of the caller's.
   void decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const;
   const Decoder& decoder() const { return decoder_; }
@@ -56,20 +59,11 @@ class BlockTable {
     friend bool operator==(const Key&, const Key&) = default;
   };
   struct KeyHash {
-    size_t operator()(const Key& key) const { return hash(key.pc, key.size); }
-  };
-  struct Slot {
-    uint64_t pc = 0;
-    uint32_t size = 0;
-    Block* block = nullptr;
+    size_t operator()(const Key& key) const { return (key.pc ^ uint64_t{key.size} << 40) * 0x9e3779b97f4a7c15 >> 20; }
   };
   static constexpr size_t kCacheSlots = 1 << 14;
 
-  static size_t hash(uint64_t pc, uint32_t size) {
-    const uint64_t mixed = (pc ^ uint64_t{size} << 40) * 0x9e3779b97f4a7c15;
-    return mixed >> 40;
-  }
-  Block* find_slowly(uint64_t pc, uint32_t size);
+  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 14) % kCacheSlots; }
 
   Decoder decoder_;
   std::unordered_map<Key, Block, KeyHash> blocks_;

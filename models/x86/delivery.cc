@@ -260,13 +260,14 @@ bool deliver(PhysicalMemory& memory, MmioSink& mmio, State& state, const Event& 
   state.clear_exception();
   state.set_shadow(false);
   chain.clear();
+  if (event.kind == EventKind::kFault && event.vector == kPageFault) state.set_cr(2, event.cr2);
   for (;;) {
-    if (event.kind == EventKind::kFault && event.vector == kPageFault) state.set_cr(2, event.cr2);
     try {
       Attempt(access, state, event).run();
       return true;
     } catch (const Fault& second) {
       chain += (chain.empty() ? "" : " → ") + describe(state, event);
+      if (second.vector == kPageFault) state.set_cr(2, second.cr2);
       if (event.kind == EventKind::kSoftware) state.set_rip(event.instruction);
       if (event.kind == EventKind::kFault && event.vector == kDoubleFault) {
         chain += " → triple fault";

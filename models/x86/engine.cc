@@ -86,15 +86,28 @@ Result<std::unique_ptr<Engine>> Engine::open() {
   engine->layout_ = *layout;
   reset_fpu(raw);
   engine->pristine_ = Context(raw);
+  engine->scratch_ = Context(raw);
   return engine;
 }
 
 Engine::~Engine() {
   pristine_ = Context();
+  scratch_ = Context();
   uc_close(uc_);
 }
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
+// The engine drops code by virtual address only: give it, for that moment, a state in which the two are the same (64-bit mode
+// without paging, which is what a fresh engine has).
+void Engine::drop_code(uint64_t gpa, uint64_t bytes) {
+  scratch_.save(uc_);
+  pristine_.restore(uc_);
+  flush_tlb();
+  XS_CHECK(uc_ctl_remove_cache(uc_, gpa, gpa + bytes) == UC_ERR_OK);
+  scratch_.restore(uc_);
+  flush_tlb();
+}
+
 void Engine::flush_code() { XS_CHECK(uc_ctl_flush_tb(uc_) == UC_ERR_OK); }
 
 std::string engine_version() {

@@ -77,6 +77,8 @@ class Engine {
 
   void flush_tlb();
   void flush_code();
+  // Drops translations made from guest-physical [gpa, gpa + bytes), within one page of RAM. Costs a TLB flush.
+  void drop_code(uint64_t gpa, uint64_t bytes);
 
  private:
   explicit Engine(uc_engine* uc) : uc_(uc) {}
@@ -84,6 +86,7 @@ class Engine {
   uc_engine* uc_;
   EnvLayout layout_{};
   Context pristine_;
+  Context scratch_;
 };
 
 // Physical address of the page that holds the engine's MSR-intercept bitmap: beyond the 40 bits that a guest can address.

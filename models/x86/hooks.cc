@@ -50,8 +50,6 @@ struct Hooks {
     cpu.guarded([&] { mapped = cpu.memory_.map_hole(address); });
     return mapped;
   }
-  // RAM that the guest may not write, as of a ROM: the store vanishes.
-  static bool read_only(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) noexcept { return true; }
 };
 
 Status SoftCpu::add_hooks() {

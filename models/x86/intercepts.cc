@@ -74,6 +74,17 @@ Instruction SoftCpu::instruction_here(std::vector<uint8_t>& bytes) {
   return blocks_.decoder().decode(bytes, code_size(s.code64(), s.code32()));
 }
 
+// Did the fault come up while the next block was fetched, so that all of the last one is done? Then RIP is that next block's.
+bool SoftCpu::before_next_block(uint32_t vector) {
+  if (!block_) return false;
+  const State& s = state();
+  const uint64_t linear = s.linear_rip();
+  if (linear < block_->pc || !block_->index_of(linear - block_->pc)) return true;
+  if (vector != kPageFault || (s.error_code() & pf::kWrite)) return false;
+  const bool reports_fetches = (s.efer() & efer::kNxe) || (s.cr(4) & cr4::kSmep);
+  return reports_fetches ? (s.error_code() & pf::kFetch) != 0 : s.cr(2) == linear;
+}
+
 void SoftCpu::on_interrupt(uint32_t vector) {
   if (exit_ || failure_) return;
   stepping_ = false;
@@ -102,6 +113,11 @@ void SoftCpu::on_interrupt(uint32_t vector) {
     s.set_word(s.layout().error_code, 0);
     deliver_event({.kind = EventKind::kSoftware, .vector = static_cast<uint8_t>(vector), .instruction = instruction});
     return;
+  }
+  if (before_next_block(vector)) {
+    current_->retired += open_;
+    block_ = nullptr;
+    done_ = open_ = 0;
   }
   close_block();
   deliver_event({.kind = EventKind::kFault,

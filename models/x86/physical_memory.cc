@@ -25,6 +25,9 @@ void on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user)
   static_cast<MmioSink*>(user)->mmio_begin();
 }
 
+// A guest's store to a ROM vanishes.
+bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return true; }
+
 // Never called: RAM with code is writable. Its range alone tells the engine to keep stores there precise.
 bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return false; }
 
@@ -68,7 +71,13 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
   const uint64_t bytes = region.end - gpa;
   uc_err err = UC_ERR_OK;
   if (region.kind == Kind::kRam || region.kind == Kind::kRom) {
-    err = uc_mem_map_ptr(engine_.get(), gpa, bytes, region.kind == Kind::kRam ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_EXEC, region.host);
+    err = uc_mem_map_ptr(engine_.get(), gpa, bytes, UC_PROT_ALL, region.host);
+    if (region.kind == Kind::kRom) {
+      // Mapped writable and then protected: only so does the engine throw stores away.
+      uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_READ | UC_PROT_EXEC);
+      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_rom_store), nullptr, gpa,
+                  region.end - 1);
+    }
   } else {
     if (region.kind == Kind::kMmio) {
       region.sink = &sink_;
@@ -167,11 +176,8 @@ uint64_t PhysicalMemory::read(uint64_t gpa, unsigned bytes) const {
 void PhysicalMemory::write(uint64_t gpa, const void* bytes, size_t size) {
   const Region* region = find(gpa);
   if (!region || region->kind != Kind::kRam) return;
-  if (has_code(gpa)) {
-    XS_CHECK(uc_mem_write(engine_.get(), gpa, bytes, size) == UC_ERR_OK);
-  } else {
-    std::memcpy(region->host + (gpa - region->gpa), bytes, size);
-  }
+  std::memcpy(region->host + (gpa - region->gpa), bytes, size);
+  if (has_code(gpa)) engine_.drop_code(gpa, size);
 }
 
 bool PhysicalMemory::has_code(uint64_t gpa) const {
@@ -217,12 +223,7 @@ void PhysicalMemory::watch_code(uint64_t chunk) {
 void PhysicalMemory::invalidate_code(uint64_t gpa, uint64_t bytes) {
   while (bytes != 0) {
     const uint64_t part = std::min(bytes, kPageSize - gpa % kPageSize);
-    const Region* region = find(gpa);
-    // A physical store of the same bytes drops the translations that were made from them.
-    if (region && region->kind == Kind::kRam && has_code(gpa)) {
-      const std::vector<std::byte> copy(ram(gpa), ram(gpa) + part);
-      XS_CHECK(uc_mem_write(engine_.get(), gpa, copy.data(), part) == UC_ERR_OK);
-    }
+    if (ram(gpa) && has_code(gpa)) engine_.drop_code(gpa, part);
     gpa += part;
     bytes -= part;
   }

@@ -35,7 +35,7 @@ class PhysicalMemory {
     Kind kind = Kind::kOpenBus;
     std::byte* host = nullptr;
     uint64_t gpa = 0;  // the region's first address
-    uc_hook hook = 0;  // kMmio: makes the engine's state exact at an access
+    uc_hook hook = 0;  // kMmio: makes the engine's state exact at an access; kRom: lets stores vanish
     MmioSink* sink = nullptr;
   };
 

@@ -160,6 +160,7 @@ void SoftCpu::set_regs(VcpuId id, const CpuRegs& r) {
   const bool protection = (r.cr0 & cr0::kPe) != 0;
   s.set_cpl(!protection ? 0 : r.rflags & flag::kVm ? 3 : seg::dpl(r.seg[kSs].attributes));
   vcpu(id).skip_point = false;
+  vcpu(id).waiting_for_sipi = false;
   if (loaded_ != id.v) return;
   dirty_ = true;
   if (!running_) write_back();

@@ -78,17 +78,17 @@ class SoftCpu final : public Cpu, public MmioSink {
   // accounting.cc
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
   void on_block(uint64_t pc, uint32_t size) {
-    current_->retired += open_;
+    const uint64_t now = current_->retired += open_;
     done_ = 0;
-    Block* block = blocks_.find(pc, size);
-    if (block && current_->retired + block->charge <= attention_) [[likely]] {
-      block_ = block;
-      open_ = block->count;
+    const BlockTable::Slot& slot = blocks_.slot(pc);
+    if (slot.pc == pc && slot.size == size && now + slot.charge <= attention_) [[likely]] {
+      block_ = slot.block;
+      open_ = slot.charge;
       return;
     }
-    on_slow_block(block, pc, size);
+    on_slow_block(pc, size);
   }
-  void on_slow_block(Block* block, uint64_t pc, uint32_t size);
+  void on_slow_block(uint64_t pc, uint32_t size);
   Block& refreshed(Block* block, uint64_t pc, uint32_t size);
   void run_block(Block& block, uint64_t room);
   bool at_rep_end(const Block& block);
@@ -105,6 +105,7 @@ class SoftCpu final : public Cpu, public MmioSink {
 
   // intercepts.cc
   void on_interrupt(uint32_t vector);
+  bool before_next_block(uint32_t vector);
   bool on_invalid();
   void on_syscall();
   void on_sysenter();

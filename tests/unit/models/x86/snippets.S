@@ -75,6 +75,454 @@ pvh_idtr:
   .word 0xfff
   .quad 0x3000
 
+
+# --- accounting: a program of everything that makes counting hard; sums end in memory at 0x200000 ---
+  .code64
+snippet mixed_program
+  movl $5, %ebp
+1:
+  movq $0x200000, %rdi
+  movl $0x41, %eax
+  movl $7, %ecx
+  rep stosb
+  xorl %ecx, %ecx
+  rep stosb
+  movq $0x200000, %rsi
+  movq $0x200100, %rdi
+  movl $3, %ecx
+  rep movsq
+  movq $0x200000, %rdi
+  movl $20, %ecx
+  movb $0, %al
+  repne scasb
+  pushfq
+  popq %rax
+  sti
+  nop
+  movl %ss, %edx
+  movl %edx, %ss
+  incq %r8
+  movl $3, %eax
+  outb %al, $0x80
+  inb $0x81, %al
+  addq %rax, %r9
+  rdtsc
+  shlq $32, %rdx
+  orq %rdx, %rax
+  addq %rax, %r10
+  pause
+  movl $7, %eax
+  xorl %ecx, %ecx
+  cpuid
+  addq %rbx, %r11
+  int $0x50
+  vmcall
+  ud2
+  movq 0x300000, %rax
+  addq %rax, %r12
+  call 3f
+  cli
+  decl %ebp
+  jnz 1b
+  hlt
+3:
+  cmpl $2, %ebp
+  je 4f
+  ret
+4:
+  movw %bp, 0x200200
+  ret
+snippet mixed_handler
+  incq %r15
+  iretq
+snippet skip_ud2_handler
+  incq %r14
+  addq $2, (%rsp)
+  iretq
+
+snippet count_loop
+  movl $1000000, %ecx
+1:
+  addq $3, %rax
+  xorq %rcx, %rbx
+  decq %rcx
+  jnz 1b
+  hlt
+
+snippet rep_only
+  rep stosb
+  hlt
+
+snippet out_nops
+  outb %al, $0x80
+  nop
+  nop
+  nop
+  hlt
+
+snippet mmio_nops
+  movl %eax, 0x800000
+  nop
+  nop
+  incq %rbx
+  jmp 1f
+1:
+  movl 0x800004, %ecx
+  movq 0x800008, %rdx
+  hlt
+
+# --- exceptions: one instruction each, then HLT ---
+snippet do_div
+  xorl %ecx, %ecx
+  divl %ecx
+  hlt
+snippet do_ud2
+  nop
+  ud2
+  hlt
+snippet do_int3
+  int3
+  hlt
+snippet do_int
+  nop
+  int $0x50
+  hlt
+snippet do_gp_ds
+  movl $0x4448, %eax
+  movl %eax, %ds
+  hlt
+snippet do_gp_noncanonical
+  movabsq $0x8000000000000000, %rax
+  movq (%rax), %rbx
+  hlt
+snippet do_pf_write
+  movq %rax, 0x201000
+  hlt
+snippet do_pf_read
+  movq 0x201000, %rax
+  hlt
+snippet do_pf_fetch
+  movl $0x201000, %eax
+  jmp *%rax
+snippet do_cli
+  cli
+  hlt
+snippet do_hlt
+  hlt
+snippet do_tf
+  pushfq
+  orq $0x100, (%rsp)
+  popfq
+  nop
+  hlt
+snippet do_icebp
+  .byte 0xf1
+  hlt
+snippet do_jump
+  jmp *%rax
+snippet plain_iret
+  iretq
+snippet pop_code_iret
+  addq $8, %rsp
+  iretq
+snippet halt_handler
+  hlt
+snippet do_nothing
+  nop
+  nop
+  nop
+  nop
+  hlt
+
+  .code32
+snippet do_int_32
+  nop
+  int $0x50
+  hlt
+snippet do_into
+  movb $0x7f, %al
+  addb $1, %al
+  into
+  hlt
+snippet do_gp_ds_32
+  movl $0x4448, %eax
+  movl %eax, %ds
+  hlt
+snippet halt_32
+  hlt
+snippet do_bound_ss
+  pushl %eax
+  hlt
+snippet iret_to_user32
+  pushl $0x23
+  pushl $0x9000
+  pushl $0x202
+  pushl $0x33
+  pushl $ADDR(user32_body)
+  iretl
+user32_body:
+  int $0x50
+snippet iret_to_vm86
+  pushl $0
+  pushl $0
+  pushl $0x2000
+  pushl $0x1000
+  pushl $0
+  pushl $0x7000
+  pushl $0x23002
+  pushl $0x1000
+  pushl $(vm86_body - xs_snippets_begin)
+  iretl
+  .code16
+vm86_body:
+  movw %cs, %ax
+  int $0x50
+  .code32
+
+  .code16
+snippet real_int
+  movw $0x1234, %ax
+  int $0x50
+  hlt
+snippet real_div
+  xorw %cx, %cx
+  divw %cx
+  hlt
+snippet real_handler
+  incw %bx
+  iretw
+snippet real_loop
+  movw $0x200, %cx
+1:
+  addw $3, %ax
+  loop 1b
+  hlt
+snippet real_to_protected
+  cli
+  lgdtl %cs:(real_gdtr - xs_snippets_begin)
+  movl %cr0, %eax
+  orb $1, %al
+  movl %eax, %cr0
+  ljmpl $0x18, $ADDR(real_in_32)
+real_gdtr:
+  .word 0x7f
+  .long 0x2000
+  .code32
+real_in_32:
+  movl $0x10, %eax
+  movl %eax, %ds
+  movl %eax, %ss
+  movl $0xcafe, %ebx
+  ljmpl $0x48, $(in_16 - xs_snippets_begin)
+  .code16
+in_16:
+  movw $0xbeef, %si
+  hlt
+
+# --- system calls ---
+  .code64
+snippet do_syscall
+  movl $0x1111, %eax
+  syscall
+  incq %rbx
+  hlt
+snippet syscall_entry
+  movq %rsp, %r13
+  movl $0x2222, %eax
+  sysretq
+snippet do_sysenter
+  sysenter
+snippet sysenter_entry
+  movl $0x3333, %eax
+  hlt
+
+# --- intercepted instructions ---
+snippet do_cpuid
+  cpuid
+  hlt
+snippet do_rdmsr
+  rdmsr
+  hlt
+snippet do_wrmsr
+  wrmsr
+  hlt
+snippet do_rdtsc
+  nop
+  rdtsc
+  hlt
+snippet do_rdtscp
+  rdtscp
+  hlt
+snippet do_rdpmc
+  rdpmc
+  hlt
+snippet do_rdrand
+  nop
+  rdrand %eax
+  hlt
+snippet do_rdseed
+  rdseed %rax
+  hlt
+snippet do_rdpid
+  .byte 0xf3, 0x0f, 0xc7, 0xf8
+  hlt
+snippet do_xgetbv
+  xgetbv
+  hlt
+snippet do_monitor
+  monitor
+  hlt
+snippet do_mwait
+  mwait
+  hlt
+snippet do_xsave
+  xsave 0x200000
+  hlt
+snippet do_rdpkru
+  .byte 0x0f, 0x01, 0xee
+  hlt
+snippet do_vmrun
+  .byte 0x0f, 0x01, 0xd8
+  hlt
+snippet do_avx
+  vaddps %ymm0, %ymm1, %ymm2
+  hlt
+snippet do_swapgs
+  swapgs
+  rdgsbase %rax
+  hlt
+snippet do_pause
+  pause
+  incq %rax
+  pause
+  incq %rax
+  hlt
+snippet do_dr
+  movq %rax, %dr0
+  movq %rax, %dr7
+  movq %dr0, %rbx
+  movq %dr7, %rcx
+  movq %dr6, %rdx
+  nop
+  hlt
+snippet do_vmcall
+  nop
+  vmcall
+  incq %rbx
+  hlt
+snippet do_ports
+  outb %al, %dx
+  outw %ax, %dx
+  outl %eax, %dx
+  inb %dx, %al
+  inw %dx, %ax
+  movq $-1, %rax
+  inl %dx, %eax
+  hlt
+snippet do_in8
+  inb $0x60, %al
+  hlt
+snippet do_in32
+  inl %dx, %eax
+  hlt
+snippet do_outsb
+  rep outsb
+  hlt
+snippet do_insl
+  rep insl
+  hlt
+snippet do_insb_down
+  std
+  insb
+  hlt
+snippet features
+  popcntq %rax, %rbx
+  crc32l %eax, %ecx
+  pshufb %xmm0, %xmm1
+  pclmulqdq $0, %xmm0, %xmm1
+  aesenc %xmm0, %xmm1
+  movbeq 0x200000, %rdx
+  andnq %rax, %rbx, %rcx
+  pdepq %rax, %rbx, %rcx
+  lzcntq %rax, %rdx
+  tzcntq %rax, %rdx
+  adcxq %rax, %rbx
+  cmpxchg16b 0x200000
+  fxsave 0x200100
+  rdfsbase %rax
+  prefetchw 0x200000
+  lfence
+  mfence
+  sfence
+  clflush 0x200000
+  movnti %rax, 0x200040
+  pcmpistri $0, %xmm0, %xmm1
+  lahf
+  hlt
+
+# --- interrupts ---
+snippet irq_program
+  nop
+  sti
+  nop
+  nop
+  hlt
+snippet sti_hlt
+  sti
+  hlt
+  incq %rbx
+  hlt
+snippet movss_shadow
+  movl %ss, %eax
+  sti
+  nop
+  movl %eax, %ss
+  movq $0x7f00, %rsp
+  nop
+  hlt
+snippet popf_program
+  pushq $0x202
+  popfq
+  nop
+  hlt
+snippet store_rip_handler
+  movq (%rsp), %r12
+  incq %r15
+  iretq
+
+# --- code that changes ---
+snippet smc_caller
+  callq *%rax
+  movl %ebx, %r8d
+  movb $0x22, 1(%rdx)
+  callq *%rax
+  hlt
+snippet smc_self
+  leaq 1f + 1(%rip), %rdx
+  movb $0x55, (%rdx)
+1:
+  movl $0x11, %ebx
+  hlt
+snippet smc_body
+  movl $0x11, %ebx
+  ret
+snippet do_load
+  movq (%rsi), %rax
+  movq %rax, (%rdi)
+  hlt
+snippet points
+  movl $3, %ecx
+1:
+  incq %rax
+  .globl points_a
+points_a:
+  incq %rbx
+  decl %ecx
+  jnz 1b
+  .globl points_b
+points_b:
+  hlt
+
   .globl xs_snippets_end
 xs_snippets_end:
   .section .note.GNU-stack, "", @progbits

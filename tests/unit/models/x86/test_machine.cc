@@ -15,9 +15,9 @@ constexpr uint64_t kDescriptors[] = {0,
                                      0x00cff3000000ffff,
                                      0x00affb000000ffff,
                                      0x00cffb000000ffff,
-                                     0x0000890040000067 | 0,
                                      0,
-                                     0x00009b000000ffff,
+                                     0,
+                                     0x00009b010000ffff,
                                      0x000093000000ffff};
 
 }  // namespace

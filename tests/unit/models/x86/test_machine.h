@@ -21,7 +21,7 @@ inline constexpr uint64_t kCodeBase = 0x10000, kRamBytes = 4 << 20;
 inline constexpr uint64_t kGdt = 0x2000, kIdt = 0x3000, kTss = 0x4000, kStack0 = 0x8000, kStack3 = 0x9000, kStackIst = 0xa000;
 inline constexpr uint64_t kPageTables = 0x100000, kData = 0x200000;
 inline constexpr uint16_t kCode64 = 0x08, kData0 = 0x10, kCode32 = 0x18, kUserData = 0x23, kUserCode64 = 0x2b, kUserCode32 = 0x33;
-inline constexpr uint16_t kTssSelector = 0x38, kCode16 = 0x48, kData16 = 0x50;
+inline constexpr uint16_t kTssSelector = 0x38, kCode16 = 0x48;  // the last with base kCodeBase
 
 class TestMachine : public CpuClient {
  public:

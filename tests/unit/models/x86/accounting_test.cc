@@ -1,0 +1,177 @@
+// Exact instruction counts: the same in any slicing, at every client call and after every exit.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/unit/models/x86/test_machine.h"
+
+extern "C" const unsigned char mixed_program[], mixed_handler[], skip_ud2_handler[], count_loop[], rep_only[], out_nops[],
+    mmio_nops[], do_nothing[], real_loop[], do_pause[];
+
+using namespace xensim;
+using namespace xensim::x86::test;
+
+namespace {
+
+struct Outcome {
+  CpuRegs regs;
+  uint64_t count = 0;
+  std::vector<std::byte> data;
+  std::vector<std::string> log;
+};
+
+// Runs the program with interrupts raised at fixed places, in slices of `slice`.
+Outcome run_mixed(uint64_t slice) {
+  TestMachine m;
+  m.long64(mixed_program, mixed_handler);
+  m.set_gate64(6, TestMachine::address(skip_ud2_handler));
+  REQUIRE(m.cpu->map_mmio(Gpa{0x400000}, 0x1000));
+  m.poke<uint64_t>(m.page_entry_at(0x300000), 0x400007);  // the load in the loop meets the device
+  m.port_values[0x81] = 0x17;
+  m.on_call = [&](VcpuId v) {
+    const bool raises = m.log.back().find(" out 80") != std::string::npos || m.log.back().find(" hypercall") != std::string::npos ||
+                        m.log.back().find(" load") != std::string::npos;
+    if (!raises) return;
+    m.vectors.push_back(0x51);
+    m.cpu->raise_interrupt(v);
+  };
+  CpuExit exit = CpuExit::kSlice;
+  while (exit == CpuExit::kSlice) {
+    const uint64_t before = m.count();
+    exit = m.run(slice);
+    if (exit == CpuExit::kSlice) REQUIRE(m.count() == before + slice);
+  }
+  REQUIRE_MESSAGE(exit == CpuExit::kHalt, m.cpu->error());
+  const auto* data = m.ram.data() + kData;
+  return {m.regs(), m.count(), std::vector(data, data + 0x1000), m.log};
+}
+
+}  // namespace
+
+TEST_CASE("any slicing gives the same registers, memory, calls and counts") {
+  const Outcome whole = run_mixed(1'000'000);
+  CHECK(whole.regs.gpr[kR15] == 5 + 4 * 5);  // INT, OUT, VMCALL, and the load, which the engine makes in two halves
+  CHECK(whole.regs.gpr[kR14] == 5);
+  CHECK(whole.regs.gpr[kR9] == 5 * 0x17);
+  for (const uint64_t slice : {1, 2, 3, 5, 7, 11, 13, 29, 64, 100, 101, 1000}) {
+    CAPTURE(slice);
+    const Outcome cut = run_mixed(slice);
+    CHECK(cut.log == whole.log);
+    CHECK(cut.count == whole.count);
+    CHECK(cut.regs == whole.regs);
+    CHECK(cut.data == whole.data);
+  }
+}
+
+TEST_CASE("a loop's count is exact to the instruction") {
+  TestMachine m;
+  m.long64(count_loop);
+  CHECK(m.run(1) == CpuExit::kSlice);
+  CHECK(m.count() == 1);
+  CHECK(m.gpr(kRcx) == 1'000'000);
+  CHECK(m.run(6) == CpuExit::kSlice);  // four of the first round, two of the second
+  CHECK(m.gpr(kRax) == 6);
+  CHECK(m.gpr(kRcx) == 999'999);
+  CHECK(m.run(100'000'000) == CpuExit::kHalt);
+  CHECK(m.count() == 1 + 4'000'000 + 1);
+}
+
+TEST_CASE("a repeated string instruction counts one an iteration, and one for none") {
+  for (const uint64_t n : {0, 1, 2, 9, 5000}) {
+    CAPTURE(n);
+    for (const uint64_t slice : {1, 3, 100000}) {
+      TestMachine m;
+      m.long64(rep_only);
+      m.change([&](CpuRegs& r) {
+        r.gpr[kRcx] = n;
+        r.gpr[kRdi] = kData;
+      });
+      CpuExit exit = CpuExit::kSlice;
+      while (exit == CpuExit::kSlice) exit = m.run(slice);
+      CHECK(exit == CpuExit::kHalt);
+      CHECK(m.count() == std::max<uint64_t>(n, 1) + 1);
+      CHECK(m.gpr(kRdi) == kData + n);
+    }
+  }
+}
+
+TEST_CASE("real mode is counted too") {
+  TestMachine m;
+  m.real(real_loop);
+  CHECK(m.run() == CpuExit::kHalt);
+  CHECK(m.count() == 1 + 2 * 0x200 + 1);
+}
+
+TEST_CASE("limit_slice and request_stop act before the next instruction") {
+  TestMachine m;
+  m.long64(out_nops);
+  m.on_call = [&](VcpuId) { m.cpu->limit_slice(2); };  // the OUT and one NOP
+  CHECK(m.run() == CpuExit::kSlice);
+  CHECK(m.count() == 2);
+  CHECK(m.regs().rip == TestMachine::address(out_nops) + 3);
+  m.long64(out_nops);
+  m.on_call = [&](VcpuId) { m.cpu->request_stop(); };
+  CHECK(m.run() == CpuExit::kStopped);
+  CHECK(m.count() == 3);
+  CHECK(m.regs().rip == TestMachine::address(out_nops) + 2);
+  CHECK(m.run() == CpuExit::kHalt);
+}
+
+TEST_CASE("a request from an MMIO access acts at the end of its block, however the run is cut") {
+  for (const uint64_t slice : {1, 2, 1000}) {
+    CAPTURE(slice);
+    TestMachine m;
+    m.long64(mmio_nops);
+    REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
+    m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+    bool once = true;
+    m.on_call = [&](VcpuId) {
+      if (std::exchange(once, false)) m.cpu->request_stop();
+    };
+    uint64_t steps = 0;
+    CpuExit exit = CpuExit::kSlice;
+    while (exit == CpuExit::kSlice && ++steps < 100) exit = m.run(slice);
+    if (slice == 1000) {
+      CHECK(exit == CpuExit::kStopped);
+      CHECK(m.count() == 5);
+    }
+    CHECK(m.log.at(0) == "0 store 800000/4 = 0");
+    while (exit != CpuExit::kHalt) exit = m.run(slice);
+    CHECK(m.log.at(1) == "5 load 800004/4");
+    CHECK(m.log.at(2) == "6 load 800008/4");  // the engine makes 8 bytes of two halves
+    CHECK(m.log.at(3) == "6 load 80000c/4");
+    CHECK(m.gpr(kRdx) == 0x5566778855667788);
+    CHECK(m.gpr(kRcx) == 0x55667788);
+  }
+}
+
+TEST_CASE("a slice of nothing does nothing") {
+  TestMachine m;
+  m.long64(do_nothing);
+  CHECK(m.run(0) == CpuExit::kSlice);
+  CHECK(m.count() == 0);
+}
+
+TEST_CASE("PAUSE asks the client, which may end the slice") {
+  TestMachine m;
+  m.long64(do_pause);
+  m.answer = CpuAction::kSuspend;
+  CHECK(m.run() == CpuExit::kSuspended);
+  CHECK(m.count() == 1);
+  CHECK(m.log.back() == "0 pause");
+  m.answer = CpuAction::kContinue;
+  CHECK(m.run() == CpuExit::kHalt);
+  CHECK(m.gpr(kRax) == 2);
+  CHECK(m.count() == 5);
+}
+
+TEST_CASE("what a client throws comes out of run()") {
+  TestMachine m;
+  m.long64(out_nops);
+  m.on_call = [](VcpuId) { throw std::runtime_error("client"); };
+  CHECK_THROWS_WITH(m.run(), "client");
+  m.long64(mmio_nops);
+  REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
+  m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+  CHECK_THROWS_WITH(m.run(), "client");
+}
