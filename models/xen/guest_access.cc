@@ -1,0 +1,72 @@
+#include "models/xen/guest_access.h"
+
+#include <algorithm>
+
+#include "models/xen/abi/public.h"
+#include "models/xen/p2m.h"
+
+namespace xensim::xen {
+namespace {
+
+// Bytes from `address` to the end of its page, at most `left`.
+size_t chunk_at(uint64_t address, size_t left) {
+  return std::min<size_t>(left, kPageSize - (address & (kPageSize - 1)));
+}
+
+}  // namespace
+
+std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
+  const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), gva, access);
+  if (!gpa) return std::nullopt;
+  return vcpu.domain().p2m().lookup(entry, *gpa, access);
+}
+
+int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from, Site site) {
+  while (!to.empty()) {
+    const size_t chunk = chunk_at(from.v, to.size());
+    const std::optional<Maddr> at = guest_address(entry, vcpu, from, Access::kRead);
+    if (!at) return -XEN_EFAULT;
+    entry.platform().read(site, *at, to.first(chunk));
+    to = to.subspan(chunk);
+    from.v += chunk;
+  }
+  return 0;
+}
+
+int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> from, Site site) {
+  while (!from.empty()) {
+    const size_t chunk = chunk_at(to.v, from.size());
+    const std::optional<Maddr> at = guest_address(entry, vcpu, to, Access::kWrite);
+    if (!at) return -XEN_EFAULT;
+    entry.platform().write(site, *at, from.first(chunk));
+    from = from.subspan(chunk);
+    to.v += chunk;
+  }
+  return 0;
+}
+
+int copy_from_physical(Entry& entry, Domain& domain, std::span<std::byte> to, Gpa from, Site site) {
+  while (!to.empty()) {
+    const size_t chunk = chunk_at(from.v, to.size());
+    const std::optional<Maddr> at = domain.p2m().lookup(entry, from, Access::kRead);
+    if (!at) return -XEN_EFAULT;
+    entry.platform().read(site, *at, to.first(chunk));
+    to = to.subspan(chunk);
+    from.v += chunk;
+  }
+  return 0;
+}
+
+int copy_to_physical(Entry& entry, Domain& domain, Gpa to, std::span<const std::byte> from, Site site) {
+  while (!from.empty()) {
+    const size_t chunk = chunk_at(to.v, from.size());
+    const std::optional<Maddr> at = domain.p2m().lookup(entry, to, Access::kWrite);
+    if (!at) return -XEN_EFAULT;
+    entry.platform().write(site, *at, from.first(chunk));
+    from = from.subspan(chunk);
+    to.v += chunk;
+  }
+  return 0;
+}
+
+}  // namespace xensim::xen

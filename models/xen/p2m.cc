@@ -1,0 +1,185 @@
+#include "models/xen/p2m.h"
+
+#include "models/base/check.h"
+
+namespace xensim::xen {
+namespace {
+
+constexpr uint64_t kNowhere = ~uint64_t{0};
+constexpr uint32_t kRamType = 1;  // of an e820 entry
+
+}  // namespace
+
+P2m::P2m(Platform& platform, const DomainConfig& config)
+    : lock(LockRank::kP2m, Site::kP2mLock, config.id), platform_(platform), dom_(config.id) {
+  for (const RamRange& ram : config.ram) {
+    Range range;
+    range.first_gfn = ram.start.v >> kPageShift;
+    range.pages = ram.bytes >> kPageShift;
+    range.first_frame = ram.base.v >> kPageShift;
+    range.overridden = std::make_unique<std::atomic<uint64_t>[]>((range.pages + 63) / 64);
+    first_pages_ += range.pages;
+    memory_map.push_back({ram.start.v, ram.bytes, kRamType});
+    ranges_.push_back(std::move(range));
+  }
+}
+
+const P2m::Range* P2m::range_of_gfn(uint64_t gfn) const {
+  for (const Range& range : ranges_) {
+    if (gfn - range.first_gfn < range.pages) return &range;
+  }
+  return nullptr;
+}
+
+const P2m::Range* P2m::range_of_frame(uint64_t frame) const {
+  for (const Range& range : ranges_) {
+    if (frame - range.first_frame < range.pages) return &range;
+  }
+  return nullptr;
+}
+
+std::optional<P2mEntry> P2m::find_override(uint64_t gfn) const {
+  const std::shared_lock guard(overrides_mutex_);
+  const auto found = overrides_.find(gfn);
+  if (found == overrides_.end()) return std::nullopt;
+  return found->second;
+}
+
+P2mEntry P2m::lookup(Gfn gfn) const {
+  const Range* range = range_of_gfn(gfn.v);
+  if (range == nullptr) return find_override(gfn.v).value_or(P2mEntry{});
+  const uint64_t index = gfn.v - range->first_gfn;
+  const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
+  if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
+  return find_override(gfn.v).value_or(as_created);
+}
+
+std::optional<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
+  const P2mEntry found = lookup(Gfn{gpa.v >> kPageShift});
+  if (!found.is_ram()) return std::nullopt;
+  return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
+}
+
+bool P2m::is_ram(Entry& /*entry*/, Gfn gfn) const {
+  return lookup(gfn).is_ram();
+}
+
+void P2m::forget_location(P2mEntry entry, Gfn gfn) {
+  if (!entry.is_ram() || gfn_of(entry.frame) != gfn) return;
+  if (owns_ram(entry.frame)) {
+    moved_[entry.frame.v] = kNowhere;
+  } else {
+    moved_.erase(entry.frame.v);
+  }
+}
+
+void P2m::set(Gfn gfn, P2mEntry entry) {
+  XS_CHECK(gfn.v < kMaxGfn);
+  forget_location(lookup(gfn), gfn);
+  if (entry.is_ram()) moved_[entry.frame.v] = gfn.v;
+
+  const Range* range = range_of_gfn(gfn.v);
+  {
+    const std::unique_lock guard(overrides_mutex_);
+    if (entry.is_hole() && range == nullptr) {
+      overrides_.erase(gfn.v);
+    } else {
+      overrides_[gfn.v] = entry;
+    }
+  }
+  if (range != nullptr) {
+    const uint64_t index = gfn.v - range->first_gfn;
+    range->overridden[index / 64].fetch_or(uint64_t{1} << (index % 64), std::memory_order_release);
+  }
+  platform_.set_mapping(dom_, gfn, entry.is_hole() ? std::nullopt : std::optional(entry.frame),
+                        entry.type != PageType::kGrantRo);
+}
+
+std::optional<Gfn> P2m::gfn_of(Mfn frame) const {
+  const auto found = moved_.find(frame.v);
+  if (found != moved_.end()) return found->second == kNowhere ? std::nullopt : std::optional(Gfn{found->second});
+  const Range* range = range_of_frame(frame.v);
+  if (range == nullptr) return std::nullopt;
+  return Gfn{range->first_gfn + (frame.v - range->first_frame)};
+}
+
+bool P2m::owns_ram(Mfn frame) const {
+  if (range_of_frame(frame.v) != nullptr) return true;
+  const std::shared_lock guard(overrides_mutex_);
+  return extra_frames_.contains(frame.v);
+}
+
+std::optional<Mfn> P2m::acquire_page(Gfn gfn) {
+  const P2mEntry found = lookup(gfn);
+  // A page that the domain granted to itself and mapped again is still its own.
+  if (!found.is_ram() && !(found.is_grant() && owns_ram(found.frame))) return std::nullopt;
+  take_reference(found.frame);
+  if (lookup(gfn) == found) return found.frame;
+  drop_reference(found.frame);
+  return std::nullopt;
+}
+
+void P2m::take_reference(Mfn frame) {
+  const std::lock_guard guard(references_mutex_);
+  ++references_[frame.v];
+}
+
+void P2m::drop_reference(Mfn frame) {
+  const std::lock_guard guard(references_mutex_);
+  const auto found = references_.find(frame.v);
+  XS_CHECK(found != references_.end());
+  if (--found->second == 0) references_.erase(found);
+}
+
+void P2m::free_page(Mfn frame) {
+  if (owns_ram(frame)) free_pages_.push_back(frame.v);
+}
+
+uint64_t P2m::pages_ever() const {
+  const std::shared_lock guard(overrides_mutex_);
+  return first_pages_ + extra_frames_.size() + unplaced_pages_;
+}
+
+uint64_t P2m::current_pages() const {
+  return pages_ever() - free_pages_.size();
+}
+
+std::optional<Mfn> P2m::take_page() {
+  {
+    const std::lock_guard guard(references_mutex_);
+    for (size_t i = 0; i < free_pages_.size(); ++i) {
+      const uint64_t frame = free_pages_[i];
+      if (references_.contains(frame)) continue;  // somebody still uses it through a grant
+      free_pages_.erase(free_pages_.begin() + static_cast<std::ptrdiff_t>(i));
+      return Mfn{frame};
+    }
+  }
+  if (pages_ever() >= max_pages()) return std::nullopt;
+  const Mfn fresh = platform_.allocate_page(dom_);
+  const std::unique_lock guard(overrides_mutex_);
+  extra_frames_.insert(fresh.v);
+  return fresh;
+}
+
+bool P2m::take_unplaced_page() {
+  if (pages_ever() >= max_pages()) return false;
+  ++unplaced_pages_;
+  return true;
+}
+
+Gfn P2m::highest_gfn() const {
+  uint64_t highest = 0;
+  for (const Range& range : ranges_) {
+    for (uint64_t left = range.pages; left > 0 && range.first_gfn + left - 1 > highest; --left) {
+      const uint64_t gfn = range.first_gfn + left - 1;
+      if (!lookup(Gfn{gfn}).is_hole()) highest = gfn;
+    }
+  }
+  const std::shared_lock guard(overrides_mutex_);
+  for (auto at = overrides_.rbegin(); at != overrides_.rend() && at->first > highest; ++at) {
+    if (!at->second.is_hole()) highest = at->first;
+  }
+  return Gfn{highest};
+}
+
+}  // namespace xensim::xen

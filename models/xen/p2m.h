@@ -1,0 +1,137 @@
+// A domain's physical-to-machine map: which machine frame lies at each guest frame number, and as what.
+//
+// RAM lies as the domain was created with; everything else, and every change, is a sparse override. Lookups are
+// wait-free on RAM that never changed and see one entry whole; changes hold `lock`, which also keeps the map and
+// Platform::set_mapping in step.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <shared_mutex>
+#include <vector>
+
+#include "models/base/types.h"
+#include "models/xen/core_api.h"
+#include "models/xen/locks.h"
+#include "models/xen/platform.h"
+
+namespace xensim::xen {
+
+struct Entry;  // hypervisor.h
+
+enum class PageType : uint8_t {
+  kHole,
+  kRam,      // the domain's own page: RAM, shared_info or a frame of its grant table
+  kGrantRw,  // a page mapped through a grant
+  kGrantRo,
+};
+
+struct P2mEntry {
+  PageType type = PageType::kHole;
+  Mfn frame;  // meaningless for a hole
+
+  bool is_ram() const { return type == PageType::kRam; }
+  bool is_hole() const { return type == PageType::kHole; }
+  bool is_grant() const { return type == PageType::kGrantRw || type == PageType::kGrantRo; }
+  friend bool operator==(const P2mEntry&, const P2mEntry&) = default;
+};
+
+// Frame numbers from here on do not exist (4-level map; measured on Xen 4.17: -ENOENT).
+inline constexpr uint64_t kMaxGfn = uint64_t{1} << 36;
+
+// RAM that a domain may take beyond what it was created with, in pages: the toolstack's slack of 1 MiB.
+inline constexpr uint64_t kSlackPages = 256;
+
+// A row of the memory map that XENMEM_memory_map gives (hvm/e820.h).
+struct MemoryRange {
+  uint64_t start = 0;
+  uint64_t bytes = 0;
+  uint32_t type = 0;
+};
+
+class P2m {
+ public:
+  P2m(Platform& platform, const DomainConfig& config);
+  P2m(const P2m&) = delete;
+  P2m& operator=(const P2m&) = delete;
+
+  // Taken around changes; innermost of all.
+  Lock lock;
+
+  // The entry of any number a guest gave. No scheduling point.
+  P2mEntry lookup(Gfn gfn) const;
+  // Where `gpa` lies in machine memory, if a page of the domain's own is there (no hole, no grant mapping; all of those
+  // can be written). No scheduling point.
+  std::optional<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
+  bool is_ram(Entry& entry, Gfn gfn) const;
+
+  // Puts `entry` at `gfn`, below kMaxGfn, for the core and for the vCPUs.
+  void set(Gfn gfn, P2mEntry entry) XS_REQUIRES(lock);
+  // The one gfn at which a page of the domain's own is mapped; nullopt: nowhere.
+  std::optional<Gfn> gfn_of(Mfn frame) const XS_REQUIRES(lock);
+
+  // Is the frame a RAM page of the domain, as opposed to shared_info, a grant table's frame or another domain's page?
+  bool owns_ram(Mfn frame) const;
+  // The frame at `gfn` with a reference on it, if it is a page of the domain's own: it is not given out again before
+  // drop_reference. nullopt: there is no such page. No scheduling points.
+  std::optional<Mfn> acquire_page(Gfn gfn);
+  void take_reference(Mfn frame);
+  void drop_reference(Mfn frame);
+
+  // Gives an unmapped RAM page back to the domain's allowance.
+  void free_page(Mfn frame) XS_REQUIRES(lock);
+  // A page of the allowance, contents unknown; nullopt: the domain has all it may have.
+  std::optional<Mfn> take_page() XS_REQUIRES(lock);
+  // Counts a page that the domain has without having it anywhere in its map. false: it has all it may have.
+  bool take_unplaced_page() XS_REQUIRES(lock);
+
+  // RAM pages that the domain has now, and may have at most.
+  uint64_t current_pages() const XS_REQUIRES(lock);
+  uint64_t max_pages() const { return first_pages_ + kSlackPages; }
+  // The highest gfn that is no hole.
+  Gfn highest_gfn() const XS_REQUIRES(lock);
+
+  // What XENMEM_memory_map tells: RAM at first, anything once the guest has set it.
+  std::vector<MemoryRange> memory_map XS_GUARDED_BY(lock);
+
+ private:
+  // A range of RAM with a bit for each page whose entry is an override.
+  struct Range {
+    uint64_t first_gfn = 0;
+    uint64_t pages = 0;
+    uint64_t first_frame = 0;
+    std::unique_ptr<std::atomic<uint64_t>[]> overridden;
+  };
+
+  const Range* range_of_gfn(uint64_t gfn) const;
+  const Range* range_of_frame(uint64_t frame) const;
+  uint64_t pages_ever() const XS_REQUIRES(lock);
+  std::optional<P2mEntry> find_override(uint64_t gfn) const;
+  void forget_location(P2mEntry entry, Gfn gfn) XS_REQUIRES(lock);
+
+  Platform& platform_;
+  const DomId dom_;
+  std::vector<Range> ranges_;
+  uint64_t first_pages_ = 0;
+
+  // Keeps the map whole for lookups on other threads; never held over a call that leaves this class.
+  mutable std::shared_mutex overrides_mutex_;
+  std::map<uint64_t, P2mEntry> overrides_;
+  std::set<uint64_t> extra_frames_;  // RAM beyond what the domain started with
+
+  // By frame; never held over a call that leaves this class either.
+  mutable std::mutex references_mutex_;
+  std::map<uint64_t, uint32_t> references_;
+
+  // By frame: where a page of the domain's own is now, if not where it was at creation; ~0: nowhere.
+  std::map<uint64_t, uint64_t> moved_ XS_GUARDED_BY(lock);
+  std::vector<uint64_t> free_pages_ XS_GUARDED_BY(lock);
+  uint64_t unplaced_pages_ XS_GUARDED_BY(lock) = 0;
+};
+
+}  // namespace xensim::xen
