@@ -113,7 +113,9 @@ xen::ClockSample Machine::clock(DomId) {
   const VirtualNs at = time();
   xen::ClockSample sample;
   sample.system_time = at;
-  sample.tsc = static_cast<uint64_t>(static_cast<unsigned __int128>(at.v) * scenario_.clock.tsc_khz / 1'000'000);
+  // In two parts: the product of a long virtual time and the frequency does not fit 64 bits.
+  const uint64_t khz = scenario_.clock.tsc_khz;
+  sample.tsc = at.v / 1'000'000 * khz + at.v % 1'000'000 * khz / 1'000'000;
   // ns = (ticks shifted by tsc_shift) * mul >> 32; mul wants to be in [2^31, 2^32).
   uint64_t ticks_per_second = scenario_.clock.tsc_khz * 1000;
   int shift = 0;

@@ -230,7 +230,10 @@ long NativeMachine::op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsig
   machine.point({PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});
   ++machine.outcome_.hypercalls;
   vcpu.actor->in_entry = true;
-  const xen::HypercallRegs regs{true, 0, nr, {a0, a1, a2, a3, a4, 0}};
+  xen::HypercallRegs regs;
+  regs.interrupts_enabled = vcpu.irq_enabled;
+  regs.nr = nr;
+  regs.args = {a0, a1, a2, a3, a4, 0};
   const uint64_t result = machine.api_->hypercall(vcpu.actor->info.vcpu, regs);
   vcpu.actor->in_entry = false;
   machine.refresh(*vcpu.actor);

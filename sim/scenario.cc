@@ -185,7 +185,7 @@ bool is_elf(std::string_view text) { return text.starts_with("\x7f" "ELF"); }
 // Neither ELF nor anything that a person could have meant as TOML.
 Status refuse_garbage(const std::string& path, std::string_view text) {
   if (text.empty()) return input_error(fmt::format("{}: is empty: neither a scenario (TOML) nor a guest (ELF)", path));
-  const auto is_binary = [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t'; };
+  const auto is_binary = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f; };
   if (!std::any_of(text.begin(), text.end(), is_binary)) return {};
   std::string first;
   for (const char c : text.substr(0, 4)) first += fmt::format(" {:02x}", static_cast<unsigned char>(c));

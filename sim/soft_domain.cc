@@ -196,6 +196,7 @@ void SoftDomain::hypercall_entry(void* pointer) {
   xen::HypercallRegs regs;
   regs.mode64 = cpu.mode(vcpu) == CpuMode::kLong;
   regs.cpl = static_cast<uint8_t>(cpu.cpl(vcpu));
+  regs.interrupts_enabled = (cpu.regs(vcpu).rflags & kRflagsIf) != 0;
   static constexpr Gpr kArgs64[] = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
   static constexpr Gpr kArgs32[] = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
   const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;

@@ -13,8 +13,10 @@ std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_explore_command();
 std::unique_ptr<Command> make_list_command();
+std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_shrink_command();
+std::unique_ptr<Command> make_trace_command();
 std::unique_ptr<Command> make_version_command();
 
 std::span<const CommandEntry> all_commands();

@@ -68,7 +68,10 @@ class RowMaker {
     rows_.push_back({event.actor, event.time, traces::describe_event(event), std::move(object), always, false});
   }
   void take(const traces::Event& event, const traces::HypercallBegin& call) {
-    const xen::HypercallRegs regs{call.mode64, call.cpl, call.nr, call.args};
+    xen::HypercallRegs regs;
+    regs.mode64 = call.mode64;
+    regs.nr = call.nr;
+    regs.args = call.args;
     rows_.push_back({event.actor, event.time, xen::abi::hypercall_name(regs), {}, true, false});
     calls_[event.actor] = {regs, rows_.size() - 1, true};
   }
