@@ -1,5 +1,5 @@
-// The software CPU against the same engine without any hook: what exact accounting costs, as a ratio within one run, and what
-// a change of vCPU costs.
+// The software CPU against the same engine without any hook: what exact accounting costs, as a ratio within one run,
+// and what a change of vCPU costs.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -127,9 +127,15 @@ void accounting(benchmark::State& state, const unsigned char* code) {
   state.counters["ratio"] = accounted / without;
 }
 
-void five_instruction_blocks(benchmark::State& state) { accounting(state, xs_bench_blocks); }
-void memory_heavy(benchmark::State& state) { accounting(state, xs_bench_memory); }
-void crc_and_quicksort(benchmark::State& state) { accounting(state, xs_bench_call); }
+void five_instruction_blocks(benchmark::State& state) {
+  accounting(state, xs_bench_blocks);
+}
+void memory_heavy(benchmark::State& state) {
+  accounting(state, xs_bench_memory);
+}
+void crc_and_quicksort(benchmark::State& state) {
+  accounting(state, xs_bench_call);
+}
 BENCHMARK(five_instruction_blocks);
 BENCHMARK(memory_heavy);
 BENCHMARK(crc_and_quicksort);

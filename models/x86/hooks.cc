@@ -44,12 +44,6 @@ struct Hooks {
   static void point(uc_engine*, uint64_t address, uint32_t, void* user) noexcept {
     run(user, [&](SoftCpu& cpu) { cpu.on_point(address); });
   }
-  static bool unmapped(uc_engine*, uc_mem_type, uint64_t address, int, int64_t, void* user) noexcept {
-    bool mapped = false;
-    auto& cpu = *static_cast<SoftCpu*>(user);
-    cpu.guarded([&] { mapped = cpu.memory_.map_hole(address); });
-    return mapped;
-  }
 };
 
 Status SoftCpu::add_hooks() {
@@ -65,7 +59,6 @@ Status SoftCpu::add_hooks() {
       {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&Hooks::invalid), 0},
       {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::syscall), UC_X86_INS_SYSCALL},
       {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::sysenter), UC_X86_INS_SYSENTER},
-      {UC_HOOK_MEM_UNMAPPED, reinterpret_cast<void*>(&Hooks::unmapped), 0},
   };
   for (const Row& row : rows) {
     uc_hook hook = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/base/check.h"
@@ -25,6 +26,14 @@ void on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user)
   static_cast<MmioSink*>(user)->mmio_begin();
 }
 
+bool on_unmapped(uc_engine*, uc_mem_type, uint64_t gpa, int, int64_t, void* user) {
+  try {
+    return static_cast<PhysicalMemory*>(user)->map_hole(gpa);
+  } catch (const CheckFailure&) {
+    return false;  // the engine then stops with an error
+  }
+}
+
 // A guest's store to a ROM vanishes.
 bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return true; }
 
@@ -35,7 +44,9 @@ constexpr unsigned kChunkShift = 16;
 
 }  // namespace
 
-PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) {}
+PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) {
+  watch_holes();
+}
 
 Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
   if (bytes == 0 || (gpa | bytes) % kPageSize != 0)
@@ -62,6 +73,7 @@ void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
 void PhysicalMemory::erase(Regions::iterator it) {
   if (it->second.hook) uc_hook_del(engine_.get(), it->second.hook);
   XS_CHECK(uc_mem_unmap(engine_.get(), it->first, it->second.end - it->first) == UC_ERR_OK);
+  if (it->second.kind == Kind::kOpenBus) --open_bus_;
   regions_.erase(it);
   last_ = nullptr;
 }
@@ -95,7 +107,7 @@ Status PhysicalMemory::map_ram(uint64_t gpa, std::span<std::byte> host, bool wri
   Region& region = regions_[gpa];
   region = {gpa + host.size(), writable ? Kind::kRam : Kind::kRom, host.data(), gpa, 0, nullptr};
   remap(gpa, region);
-  engine_.flush_tlb();
+  watch_holes();
   return {};
 }
 
@@ -105,19 +117,43 @@ Status PhysicalMemory::map_mmio(uint64_t gpa, uint64_t bytes) {
   Region& region = regions_[gpa];
   region = {gpa + bytes, Kind::kMmio, nullptr, gpa, 0, nullptr};
   remap(gpa, region);
-  engine_.flush_tlb();
+  watch_holes();
   return {};
 }
 
+// Lets the engine tell of accesses to holes, and to holes alone.
+void PhysicalMemory::watch_holes() {
+  for (const uc_hook hook : hole_hooks_) uc_hook_del(engine_.get(), hook);
+  hole_hooks_.clear();
+  uint64_t begin = 0;
+  const auto watch = [&](uint64_t end) {
+    if (begin >= end) return;
+    uc_hook hook = 0;
+    XS_CHECK(uc_hook_add(engine_.get(), &hook, UC_HOOK_MEM_UNMAPPED, reinterpret_cast<void*>(&on_unmapped), this, begin, end - 1) ==
+             UC_ERR_OK);
+    hole_hooks_.push_back(hook);
+  };
+  for (const auto& [start, region] : regions_) {
+    if (region.kind == Kind::kOpenBus) continue;
+    watch(start);
+    begin = region.end;
+  }
+  watch(kPhysicalEnd);
+  engine_.flush_tlb();
+}
+
 bool PhysicalMemory::map_hole(uint64_t gpa) {
+  constexpr size_t kMostHoles = 512;  // a guest that walks through the address space must not fill the host's memory
   if (gpa >= kPhysicalEnd || find(gpa)) return false;
+  if (open_bus_ >= kMostHoles) drop_holes(0, kPhysicalEnd);
   const auto after = regions_.upper_bound(gpa);
-  const uint64_t end = after == regions_.end() ? kPhysicalEnd : after->first;
-  const uint64_t begin = after == regions_.begin() ? 0 : std::prev(after)->second.end;
-  if (gpa < begin) return false;
+  uint64_t begin = gpa >> kChunkShift << kChunkShift, end = begin + (uint64_t{1} << kChunkShift);
+  if (after != regions_.end()) end = std::min(end, after->first);
+  if (after != regions_.begin()) begin = std::max(begin, std::prev(after)->second.end);
   Region& region = regions_[begin];
   region = {end, Kind::kOpenBus, nullptr, begin, 0, nullptr};
   remap(begin, region);
+  ++open_bus_;
   return true;
 }
 
@@ -148,7 +184,7 @@ void PhysicalMemory::unmap(uint64_t gpa, uint64_t bytes) {
     erase(it);
     it = next;
   }
-  engine_.flush_tlb();
+  watch_holes();
 }
 
 const PhysicalMemory::Region* PhysicalMemory::find(uint64_t gpa) const {

@@ -1,11 +1,11 @@
 // The guest-physical address space of one engine: which ranges show RAM, which are devices, and the open bus between them.
 //
 // The engine wants every address it touches to be mapped; on a PC, a read of an address where nothing answers gives all ones
-// and a write vanishes. So the first access to a hole maps that whole hole as an open-bus device, and mapping something there
-// later drops it again.
+// and a write vanishes. So the first access to a hole maps a piece of it as an open-bus device. (Pieces, because the engine
+// unmaps page by page; and the hooks that tell of such accesses cover the holes alone, because a memory hook whose range covers
+// RAM sends every store to it down the engine's slow path.)
 #pragma once
 
-#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -45,6 +45,7 @@ class PhysicalMemory {
   Status map_ram(uint64_t gpa, std::span<std::byte> host, bool writable);
   Status map_mmio(uint64_t gpa, uint64_t bytes);
   void unmap(uint64_t gpa, uint64_t bytes);
+
   // Lets the engine go on where it touched an address that nothing is mapped at.
   bool map_hole(uint64_t gpa);
 
@@ -66,6 +67,7 @@ class PhysicalMemory {
   using Regions = std::map<uint64_t, Region>;
 
   Status check_free(uint64_t gpa, uint64_t bytes) const;
+  void watch_holes();
   void drop_holes(uint64_t begin, uint64_t end);
   void erase(Regions::iterator it);
   void split(uint64_t at);
@@ -75,6 +77,8 @@ class PhysicalMemory {
   Engine& engine_;
   MmioSink& sink_;
   Regions regions_;
+  size_t open_bus_ = 0;
+  std::vector<uc_hook> hole_hooks_;
   mutable const Region* last_ = nullptr;
   // Translated code by 4 KiB page, and the watched ranges of 64 KiB chunks: first chunk → (one past the last, its hook).
   std::map<uint64_t, uint64_t> code_pages_;  // word of 64 pages → bits
