@@ -1,5 +1,6 @@
 #include "models/xen/domain.h"
 
+#include "models/xen/abi/public.h"
 #include "models/xen/grant_table.h"
 #include "models/xen/p2m.h"
 
@@ -23,6 +24,9 @@ Domain::Domain(Platform& platform, const DomainConfig& config)
       shared_info_(new_page(platform, config.id)),
       p2m_(std::make_unique<P2m>(platform, config)),
       grants_(std::make_unique<GrantTable>(platform, config)) {
+  // As the toolstack leaves them.
+  if (config.reserved_ports >= 1) hvm_params[HVM_PARAM_STORE_EVTCHN] = 1;
+  if (config.reserved_ports >= 2) hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = 2;
   if (config.vcpus > kLegacyVcpuInfos) dummy_info_ = new_page(platform, config.id);
   vcpus_.reserve(config.vcpus);
   for (uint32_t number = 0; number < config.vcpus; ++number) {

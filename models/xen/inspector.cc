@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "models/xen/abi/public.h"
+#include "models/xen/evtchn.h"
+#include "models/xen/grant_table.h"
 #include "models/xen/shared_layout.h"
 
 namespace xensim::xen {
@@ -97,7 +99,7 @@ std::optional<std::string> broken_channel(Domain& domain, const Channel& channel
   if (channel.usable() && domain.vcpu(channel.notify_vcpu.peek()) == nullptr)
     return "bound to a vCPU that does not exist";
   if (channel.state == ChannelState::kVirq) {
-    const uint32_t owner = channel.virq == VIRQ_TIMER || channel.virq == VIRQ_DEBUG ? channel.notify_vcpu.peek() : 0;
+    const uint32_t owner = virq_is_global(channel.virq) ? 0 : channel.notify_vcpu.peek();
     if (domain.vcpu(owner)->virq_port[channel.virq].load() != channel.port)
       return "VIRQ that its vCPU does not know of";
   }
@@ -132,6 +134,7 @@ std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFET
         broken.push_back(fmt::format("domain {} port {}: {}", domain->id().v, port, *why));
       }
     }
+    domain->grants().check_invariants(broken);
     if (open != domain->evtchn.active) {
       broken.push_back(
           fmt::format("domain {}: {} ports are open, {} counted", domain->id().v, open, domain->evtchn.active));

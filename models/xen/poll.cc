@@ -106,7 +106,7 @@ void sync_runnable(Entry& entry, Vcpu& vcpu) {
 
 void unblock(Entry& entry, Vcpu& vcpu) {
   if (vcpu.halted_for_good.load(std::memory_order_relaxed)) return;
-  if (vcpu.blocked.exchange(0) == 0) return;
+  if (vcpu.blocked.take() == 0) return;
   // A poll ends when its vCPU is unblocked.
   if (vcpu.poll_port.load() != 0) {
     vcpu.poll_port.store(0);

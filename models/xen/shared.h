@@ -1,5 +1,5 @@
-// Shared<T>: a field of the core that is touched without a lock. Each access is a named scheduling point, then one sequentially
-// consistent atomic operation: real races are between two of these.
+// Shared<T>: a field of the core that is touched without a lock. Each access is a named scheduling point, then one
+// sequentially consistent atomic operation: real races are between two of these.
 #pragma once
 
 #include <atomic>
@@ -27,6 +27,12 @@ class Shared {
   T exchange(T value) {
     platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
     return value_.exchange(value);
+  }
+  // exchange(0), without the cost of the write where there is nothing to clear. The caller's last step was a
+  // read-modify-write, so that the load is not earlier than that.
+  T take() {
+    platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
+    return value_.load() == T{} ? T{} : value_.exchange(T{});
   }
   T fetch_or(T bits) {
     platform_->shared_access(site_, dom_, index_, SharedOp::kRmw);
