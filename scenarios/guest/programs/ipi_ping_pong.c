@@ -1,6 +1,7 @@
 /* IPIs by event channels: a token goes round all vCPUs, each one waiting for it in HLT and passing it on by EVTCHNOP_send to a
  * port that EVTCHNOP_bind_ipi bound to the next.
- * Expected: every vCPU counts ROUNDS upcalls, none is lost, none comes twice. 2 to 8 vCPUs. */
+ * Expected: every vCPU counts ROUNDS upcalls, none is lost, none comes twice. 2 to 8 vCPUs.
+ * Built with VCPU_VECTOR upcalls come through each local APIC (HVMOP_set_evtchn_upcall_vector), not by the domain's callback. */
 #include "xs.h"
 
 #define ROUNDS 3u
@@ -22,6 +23,10 @@ static void pass_on(unsigned vcpu) {
 }
 
 static void take_turns(unsigned vcpu) {
+#ifdef VCPU_VECTOR
+  long r = xs_events_init_vcpu_vector();
+  if (r) xs_failure("set_evtchn_upcall_vector: %s", xs_result(r));
+#endif
   for (unsigned round = 1; round <= ROUNDS; round++) {
     XS_WAIT(*(volatile unsigned*)&tokens[vcpu] == round);
     XS_FETCH_ADD(&finished, round == ROUNDS);
@@ -32,7 +37,9 @@ static void take_turns(unsigned vcpu) {
 void xs_main(void) {
   vcpus = xs_vcpu_count();
   if (vcpus < 2) xs_skip("needs two vCPUs");
+#ifndef VCPU_VECTOR
   xs_events_init();
+#endif
   for (unsigned vcpu = 0; vcpu < vcpus; vcpu++) {
     long r = xs_bind_ipi(vcpu, &port_of[vcpu]);
     if (r) xs_failure("bind_ipi to vCPU %u: %s", vcpu, xs_result(r));
