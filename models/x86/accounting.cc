@@ -1,9 +1,10 @@
 // Counting instructions, and cutting the run at an exact count.
 //
-// The engine reports each block before it runs. A block that fits into the slice and needs nothing runs natively. Otherwise it
-// is run one instruction at a time: the engine's interrupt-shadow flag makes it translate a single instruction, and such
-// translations are kept apart from the whole block's, so that nothing is ever dropped or translated twice. The flag's meaning
-// to the guest (it must not take interrupts now) is kept apart in Vcpu::owed_shadow.
+// The engine reports each block before it runs. A block that fits into the slice and needs nothing runs natively.
+// Otherwise it is run one instruction at a time: the engine's interrupt-shadow flag makes it translate a single
+// instruction, and such translations are kept apart from the whole block's, so that nothing is ever dropped or
+// translated twice. The flag's meaning to the guest (it must not take interrupts now) is kept apart in
+// Vcpu::owed_shadow.
 #include "models/base/check.h"
 #include "models/x86/soft_cpu_impl.h"
 
@@ -11,7 +12,8 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
+  const bool look =
+      stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
 }
 
@@ -112,8 +114,8 @@ void SoftCpu::run_block(Block& block, uint64_t room) {
   attend();
 }
 
-// A repeated string instruction comes back once more after its last iteration, only to find its counter zero. That pass is no
-// instruction of its own, and no boundary. (Run alone, the engine leaves it out.)
+// A repeated string instruction comes back once more after its last iteration, only to find its counter zero. That pass
+// is no instruction of its own, and no boundary. (Run alone, the engine leaves it out.)
 bool SoftCpu::at_rep_end(const Block& block) {
   if (rep_pc_ != block.pc || !block.starts_with_rep()) return false;
   uint64_t left = 0;

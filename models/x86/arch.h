@@ -11,8 +11,10 @@ inline constexpr uint64_t kNw = 1 << 29, kCd = 1 << 30, kPg = uint64_t{1} << 31;
 }  // namespace cr0
 
 namespace cr4 {
-inline constexpr uint64_t kTsd = 1 << 2, kDe = 1 << 3, kPse = 1 << 4, kPae = 1 << 5, kMce = 1 << 6, kPge = 1 << 7, kPce = 1 << 8;
-inline constexpr uint64_t kOsfxsr = 1 << 9, kOsxmmexcpt = 1 << 10, kFsgsbase = 1 << 16, kSmep = 1 << 20, kSmap = 1 << 21;
+inline constexpr uint64_t kTsd = 1 << 2, kDe = 1 << 3, kPse = 1 << 4, kPae = 1 << 5, kMce = 1 << 6, kPge = 1 << 7,
+                          kPce = 1 << 8;
+inline constexpr uint64_t kOsfxsr = 1 << 9, kOsxmmexcpt = 1 << 10, kFsgsbase = 1 << 16, kSmep = 1 << 20,
+                          kSmap = 1 << 21;
 }  // namespace cr4
 
 namespace efer {
@@ -20,7 +22,8 @@ inline constexpr uint64_t kSce = 1, kLme = 1 << 8, kLma = 1 << 10, kNxe = 1 << 1
 }
 
 namespace flag {
-inline constexpr uint64_t kCf = 1, kFixed = 2, kTf = 1 << 8, kIf = 1 << 9, kDf = 1 << 10, kIopl = 3 << 12, kNt = 1 << 14;
+inline constexpr uint64_t kCf = 1, kFixed = 2, kTf = 1 << 8, kIf = 1 << 9, kDf = 1 << 10, kIopl = 3 << 12,
+                          kNt = 1 << 14;
 inline constexpr uint64_t kRf = 1 << 16, kVm = 1 << 17, kAc = 1 << 18;
 inline constexpr uint64_t kArithmetic = 0x8d5;  // OF, SF, ZF, AF, PF, CF
 }  // namespace flag
@@ -46,7 +49,9 @@ namespace seg {
 inline constexpr uint16_t kTypeMask = 0xf, kAccessed = 1, kWritable = 2, kExpandDown = 4, kConforming = 4, kCode = 8;
 inline constexpr uint16_t kSystem = 0x10;  // set: code or data
 inline constexpr uint16_t kPresent = 0x80, kLong = 0x200, kDb = 0x400, kGranular = 0x800;
-constexpr unsigned dpl(uint16_t attributes) { return attributes >> 5 & 3; }
+constexpr unsigned dpl(uint16_t attributes) {
+  return attributes >> 5 & 3;
+}
 }  // namespace seg
 
 // Bits of a #PF error code.

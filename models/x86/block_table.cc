@@ -23,7 +23,8 @@ void BlockTable::decode(Block& block, std::span<const uint8_t> bytes, uint32_t c
     const Instruction instruction = decoder_.decode(bytes.subspan(at), size);
     const auto index = static_cast<uint32_t>(block.offsets.size());
     block.offsets.push_back(static_cast<uint16_t>(at));
-    const bool special = instruction.kind == InstructionClass::kPortIo || instruction.kind == InstructionClass::kForbidden ||
+    const bool special = instruction.kind == InstructionClass::kPortIo ||
+                         instruction.kind == InstructionClass::kForbidden ||
                          instruction.kind == InstructionClass::kIcebp;
     if (special && block.special == ~0u) {
       block.special = index;

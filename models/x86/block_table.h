@@ -1,5 +1,6 @@
-// What is known of each translated block: how many instructions it holds, where each starts, and whether one of them needs
-// the software CPU. The engine tells of a block's execution only its address and its size in bytes, so these two are the key.
+// What is known of each translated block: how many instructions it holds, where each starts, and whether one of them
+// needs the software CPU. The engine tells of a block's execution only its address and its size in bytes, so these two
+// are the key.
 #pragma once
 
 #include <array>
@@ -15,13 +16,13 @@ struct Block {
 
   uint64_t pc = 0;  // linear address
   uint32_t size = 0;
-  uint32_t charge = 0;  // instructions, or kSlow
-  uint32_t count = 0;   // instructions
+  uint32_t charge = 0;     // instructions, or kSlow
+  uint32_t count = 0;      // instructions
   uint32_t special = ~0u;  // index of the first instruction that the engine must not run by itself; ~0: none
   InstructionClass special_kind = InstructionClass::kPlain;
-  bool ends_in_rep = false;      // the last instruction is a repeated string instruction
-  uint8_t rep_address_bits = 0;  // its address size
-  bool ambiguous = false;        // several different blocks have had this key: decode afresh each time
+  bool ends_in_rep = false;       // the last instruction is a repeated string instruction
+  uint8_t rep_address_bits = 0;   // its address size
+  bool ambiguous = false;         // several different blocks have had this key: decode afresh each time
   std::vector<uint16_t> offsets;  // of each instruction from the block's start
 
   uint64_t rep_pc() const { return pc + offsets.back(); }
@@ -36,7 +37,8 @@ class BlockTable {
 
   // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
   Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
-  // A block as the fast path needs it. `block` is nullptr where it must be looked for (find), and the charge then kSlow.
+  // A block as the fast path needs it. `block` is nullptr where it must be looked for (find), and the charge then
+  // kSlow.
   struct Slot {
     uint64_t pc = 0;
     uint32_t size = 0;

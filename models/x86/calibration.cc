@@ -54,8 +54,9 @@ tl::unexpected<Error> mismatch(const char* what) {
 constexpr uint64_t kMark = 0x5ca1ab1e00000000;
 
 Status find_registers(uc_engine* uc, EnvLayout& layout) {
-  constexpr std::array kRegs = {UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX, UC_X86_REG_RSP, UC_X86_REG_RBP,
-                                UC_X86_REG_RSI, UC_X86_REG_RDI, UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
+  constexpr std::array kRegs = {UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX,
+                                UC_X86_REG_RSP, UC_X86_REG_RBP, UC_X86_REG_RSI, UC_X86_REG_RDI,
+                                UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
                                 UC_X86_REG_R12, UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15};
   for (size_t i = 0; i < kRegs.size(); ++i) {
     const auto at = locate_reg(uc, kRegs[i], kMark + 0x100 + i);
@@ -106,8 +107,8 @@ Status find_segments(uc_engine* uc, EnvLayout& layout) {
   layout.tr = *tr;
   layout.gdtr = *gdtr;
   layout.idtr = *idtr;
-  const bool in_order = *gs == *fs + 24 && *ldtr == layout.seg + 6 * 24 && *tr == *ldtr + 24 && *gdtr == *tr + 24 &&
-                        *idtr == *gdtr + 24;
+  const bool in_order =
+      *gs == *fs + 24 && *ldtr == layout.seg + 6 * 24 && *tr == *ldtr + 24 && *gdtr == *tr + 24 && *idtr == *gdtr + 24;
   if (!in_order) return mismatch("the segment registers");
   const auto cr2 = locate_reg(uc, UC_X86_REG_CR2, kMark + 0x306);
   if (!cr2 || *cr2 != *idtr + 24 + 16) return mismatch("the control registers");
@@ -120,11 +121,16 @@ Status find_msrs(uc_engine* uc, EnvLayout& layout) {
     uint32_t msr;
     size_t EnvLayout::*offset;
   };
-  constexpr std::array kRows = {
-      Row{0x175, &EnvLayout::sysenter_esp}, Row{0x176, &EnvLayout::sysenter_eip}, Row{0xc0000081, &EnvLayout::star},
-      Row{0xc0000082, &EnvLayout::lstar},   Row{0xc0000083, &EnvLayout::cstar},   Row{0xc0000084, &EnvLayout::fmask},
-      Row{0xc0000102, &EnvLayout::kernel_gs_base}, Row{0xc0000103, &EnvLayout::tsc_aux}, Row{0x277, &EnvLayout::pat},
-      Row{0x1a0, &EnvLayout::misc_enable}};
+  constexpr std::array kRows = {Row{0x175, &EnvLayout::sysenter_esp},
+                                Row{0x176, &EnvLayout::sysenter_eip},
+                                Row{0xc0000081, &EnvLayout::star},
+                                Row{0xc0000082, &EnvLayout::lstar},
+                                Row{0xc0000083, &EnvLayout::cstar},
+                                Row{0xc0000084, &EnvLayout::fmask},
+                                Row{0xc0000102, &EnvLayout::kernel_gs_base},
+                                Row{0xc0000103, &EnvLayout::tsc_aux},
+                                Row{0x277, &EnvLayout::pat},
+                                Row{0x1a0, &EnvLayout::misc_enable}};
   uint64_t mark = kMark + 0x400;
   for (const Row& row : kRows) {
     const auto at = locate_msr(uc, row.msr, ++mark);
@@ -202,7 +208,8 @@ Status prove_exceptions(uc_engine* uc, EnvLayout& layout) {
   const uc_x86_mmr empty_gdt{0, 0x1000, 0, 0};
   uc_reg_write(uc, UC_X86_REG_GDTR, &empty_gdt);
   step(0);
-  if (probe.seen != 1 || probe.vector != 13 || probe.error_code != 0x4448 || probe.old_exception != 13 || probe.rip != kBase + 5)
+  if (probe.seen != 1 || probe.vector != 13 || probe.error_code != 0x4448 || probe.old_exception != 13 ||
+      probe.rip != kBase + 5)
     return mismatch("the exception state");
   step(8);
   if (probe.seen != 2 || probe.vector != 0x42 || probe.is_int != 1 || probe.rip != kBase + 10)

@@ -1,5 +1,5 @@
-// Finds where the engine keeps its CPU state inside a uc_context, by writing known values and looking for them, and proves the
-// parts that no register API reaches by running a few instructions.
+// Finds where the engine keeps its CPU state inside a uc_context, by writing known values and looking for them, and
+// proves the parts that no register API reaches by running a few instructions.
 #pragma once
 
 #include "models/x86/engine.h"

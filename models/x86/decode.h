@@ -1,4 +1,5 @@
-// What the software CPU must know of an instruction before it runs: its length, and whether the engine may run it at all.
+// What the software CPU must know of an instruction before it runs: its length, and whether the engine may run it at
+// all.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,7 @@ class Decoder {
 struct Prefixes {
   unsigned count = 0;  // bytes
   bool operand = false, address = false, rep = false, repne = false, lock = false;
-  int segment = -1;    // Seg, or -1
+  int segment = -1;  // Seg, or -1
   uint8_t rex = 0;
 };
 Prefixes parse_prefixes(std::span<const uint8_t> bytes, CodeSize size);

@@ -7,8 +7,8 @@
 namespace xensim::x86 {
 namespace {
 
-// One attempt to deliver one event. Everything is read and pushed first; the state changes at the end, so that a Fault on the
-// way leaves it as it was.
+// One attempt to deliver one event. Everything is read and pushed first; the state changes at the end, so that a Fault
+// on the way leaves it as it was.
 class Attempt {
  public:
   Attempt(GuestAccess& access, State& state, const Event& event)
@@ -34,8 +34,8 @@ class Attempt {
     uint64_t offset = 0;
     unsigned type = 0, dpl = 0, ist = 0;
     bool present = false;
-    bool wide() const { return (type & 8) != 0; }        // 32- or 64-bit, not 16-bit
-    bool clears_if() const { return (type & 1) == 0; }   // interrupt gate, not trap gate
+    bool wide() const { return (type & 8) != 0; }       // 32- or 64-bit, not 16-bit
+    bool clears_if() const { return (type & 1) == 0; }  // interrupt gate, not trap gate
   };
 
   [[noreturn]] void fault(uint8_t vector, uint32_t code) const { throw Fault{vector, code, 0}; }
@@ -46,7 +46,8 @@ class Attempt {
   }
 
   uint64_t pushed_flags() const {
-    // A fault's image has RF set, so that IRET runs the instruction again without its breakpoint (SDM vol. 3, 17.3.1.1).
+    // A fault's image has RF set, so that IRET runs the instruction again without its breakpoint (SDM vol.
+    // 3, 17.3.1.1).
     return state_.rflags() | (event_.kind == EventKind::kFault && event_.vector != kDebug ? flag::kRf : 0);
   }
 
@@ -227,8 +228,8 @@ class Attempt {
 };
 
 const char* vector_name(uint8_t vector) {
-  static constexpr const char* kNames[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#09", "#TS",
-                                           "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
+  static constexpr const char* kNames[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#09",
+                                           "#TS", "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
   return vector < std::size(kNames) ? kNames[vector] : "interrupt";
 }
 
@@ -237,13 +238,16 @@ std::string describe(const State& state, const Event& event) {
                          ? fmt::format("interrupt {:#04x}", event.vector)
                          : std::string(vector_name(event.vector));
   text += fmt::format(" at rip {:#x}", state.rip());
-  if (event.kind == EventKind::kFault && has_error_code(event.vector)) text += fmt::format(" (error {:#x}", event.error_code);
+  if (event.kind == EventKind::kFault && has_error_code(event.vector))
+    text += fmt::format(" (error {:#x}", event.error_code);
   if (event.kind == EventKind::kFault && event.vector == kPageFault) text += fmt::format(", cr2 {:#x}", event.cr2);
   if (event.kind == EventKind::kFault && has_error_code(event.vector)) text += ")";
   return text;
 }
 
-bool contributory(uint8_t vector) { return vector == kDivideError || (vector >= kInvalidTss && vector <= kGeneralProtection); }
+bool contributory(uint8_t vector) {
+  return vector == kDivideError || (vector >= kInvalidTss && vector <= kGeneralProtection);
+}
 
 // SDM vol. 3, table 6-5: does `second`, raised while `first` was delivered, make a double fault?
 bool makes_double_fault(const Event& first, uint8_t second) {
@@ -274,7 +278,8 @@ bool deliver(PhysicalMemory& memory, MmioSink& mmio, State& state, const Event& 
         return false;
       }
       const bool twice = makes_double_fault(event, second.vector);
-      event = {EventKind::kFault, twice ? uint8_t{kDoubleFault} : second.vector, twice ? 0 : second.code, second.cr2, 0};
+      event = {EventKind::kFault, twice ? uint8_t{kDoubleFault} : second.vector, twice ? 0 : second.code, second.cr2,
+               0};
     }
   }
 }

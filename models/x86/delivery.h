@@ -1,5 +1,5 @@
-// Delivery of exceptions and interrupts: IVT in real mode, IDT gates in protected and long mode, with the stack of the new
-// privilege level, error codes, and double and triple faults (SDM vol. 3, chapter 6).
+// Delivery of exceptions and interrupts: IVT in real mode, IDT gates in protected and long mode, with the stack of the
+// new privilege level, error codes, and double and triple faults (SDM vol. 3, chapter 6).
 //
 // Not modelled: task gates (a #GP with the gate's selector index, as for a gate of a reserved type).
 #pragma once
@@ -21,12 +21,12 @@ struct Event {
   EventKind kind = EventKind::kFault;
   uint8_t vector = 0;
   uint32_t error_code = 0;
-  uint64_t cr2 = 0;           // #PF
-  uint64_t instruction = 0;   // kSoftware: RIP of the instruction, where RIP goes back to if delivery faults
+  uint64_t cr2 = 0;          // #PF
+  uint64_t instruction = 0;  // kSoftware: RIP of the instruction, where RIP goes back to if delivery faults
 };
 
-// Delivers `event` (and what its delivery raises in turn) into `state`. False: a triple fault; `chain` then says how it came
-// about, and the state is that of the last attempt.
+// Delivers `event` (and what its delivery raises in turn) into `state`. False: a triple fault; `chain` then says how it
+// came about, and the state is that of the last attempt.
 bool deliver(PhysicalMemory& memory, MmioSink& mmio, State& state, const Event& event, std::string& chain);
 
 }  // namespace xensim::x86

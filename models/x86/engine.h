@@ -1,8 +1,9 @@
-// The Unicorn engine behind the software CPU: the handle, the saved contexts, and where each register lies in a context.
+// The Unicorn engine behind the software CPU: the handle, the saved contexts, and where each register lies in a
+// context.
 //
-// Unicorn's public API cannot reach all that event delivery needs (CPL, the page-fault error code, hidden segment parts), but
-// a uc_context is a copy of the engine's own CPU state. The places in it are found and proven by calibration each time an
-// engine is opened; an engine that does not calibrate is refused (kEnvironment).
+// Unicorn's public API cannot reach all that event delivery needs (CPL, the page-fault error code, hidden segment
+// parts), but a uc_context is a copy of the engine's own CPU state. The places in it are found and proven by
+// calibration each time an engine is opened; an engine that does not calibrate is refused (kEnvironment).
 #pragma once
 
 #include <unicorn/unicorn.h>
@@ -16,13 +17,14 @@
 
 namespace xensim::x86 {
 
-// Byte offsets from the start of a uc_context. A segment takes 24 bytes: selector (u32), base (u64 at +8), limit (u32 at +16),
-// flags (u32 at +20, the descriptor's upper word).
+// Byte offsets from the start of a uc_context. A segment takes 24 bytes: selector (u32), base (u64 at +8), limit (u32
+// at +16), flags (u32 at +20, the descriptor's upper word).
 struct EnvLayout {
   size_t regs, rip, rflags, cc_dst, cc_src, cc_op, df, hflags;
   size_t seg, ldtr, tr, gdtr, idtr;
   size_t cr;  // CR0; CR2, CR3, CR4 follow by number
-  size_t efer, sysenter_cs, sysenter_esp, sysenter_eip, star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, pat, misc_enable;
+  size_t efer, sysenter_cs, sysenter_esp, sysenter_eip, star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, pat,
+      misc_enable;
   size_t error_code, exception_is_int, old_exception;
   size_t dr;
   size_t vm_vmcb, intercept, intercept_dr_read, intercept_dr_write;
@@ -60,8 +62,8 @@ class Context {
   size_t size_ = 0;
 };
 
-// An open engine in 64-bit mode (which can run every mode), calibrated, with exits switched off: it stops only when a hook
-// says so. Not thread-safe.
+// An open engine in 64-bit mode (which can run every mode), calibrated, with exits switched off: it stops only when a
+// hook says so. Not thread-safe.
 class Engine {
  public:
   // kEnvironment where the library is another version or lays its state out in another way.
@@ -89,7 +91,8 @@ class Engine {
   Context scratch_;
 };
 
-// Physical address of the page that holds the engine's MSR-intercept bitmap: beyond the 40 bits that a guest can address.
+// Physical address of the page that holds the engine's MSR-intercept bitmap: beyond the 40 bits that a guest can
+// address.
 inline constexpr uint64_t kInterceptPage = uint64_t{1} << 45;
 
 }  // namespace xensim::x86

@@ -12,8 +12,8 @@ unsigned bytes_in_page(uint64_t linear, unsigned bytes) {
 }  // namespace
 
 uint64_t GuestAccess::to_physical(uint64_t linear, Access access, bool user, bool explicit_access) {
-  const WalkResult result =
-      walk(memory_, state_, linear, {.access = access, .user = user, .explicit_access = explicit_access, .set_bits = true});
+  const WalkResult result = walk(
+      memory_, state_, linear, {.access = access, .user = user, .explicit_access = explicit_access, .set_bits = true});
   if (!result.ok) throw Fault{kPageFault, result.error_code, linear};
   return result.gpa;
 }

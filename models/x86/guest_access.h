@@ -1,5 +1,5 @@
-// Loads and stores at guest-linear addresses, on behalf of what the processor does itself: event frames, descriptors, task
-// state segments, string I/O. Faults come back as a thrown Fault, which event delivery and emulation catch.
+// Loads and stores at guest-linear addresses, on behalf of what the processor does itself: event frames, descriptors,
+// task state segments, string I/O. Faults come back as a thrown Fault, which event delivery and emulation catch.
 #pragma once
 
 #include "models/x86/page_walk.h"
@@ -19,7 +19,8 @@ constexpr bool has_error_code(uint8_t vector) {
 
 class GuestAccess {
  public:
-  GuestAccess(PhysicalMemory& memory, MmioSink& mmio, const State& state) : memory_(memory), mmio_(mmio), state_(state) {}
+  GuestAccess(PhysicalMemory& memory, MmioSink& mmio, const State& state)
+      : memory_(memory), mmio_(mmio), state_(state) {}
 
   // `user`: the access is made at CPL 3. All sizes from 1 to 8 bytes; both throw Fault (#PF).
   uint64_t load(uint64_t linear, unsigned bytes, bool user, bool explicit_access = false);

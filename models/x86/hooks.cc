@@ -1,5 +1,5 @@
-// What the engine calls. Each hook enters the class, keeps exceptions away from the engine's frames, and hands changed state
-// back on its way out.
+// What the engine calls. Each hook enters the class, keeps exceptions away from the engine's frames, and hands changed
+// state back on its way out.
 #include <fmt/format.h>
 
 #include "models/base/check.h"
@@ -74,8 +74,8 @@ Status SoftCpu::set_points(std::span<const Gva> addresses) {
   point_hooks_.clear();
   for (const Gva address : addresses) {
     uc_hook hook = 0;
-    const uc_err err = uc_hook_add(engine_->get(), &hook, UC_HOOK_CODE, reinterpret_cast<void*>(&Hooks::point), this, address.v,
-                                   address.v);
+    const uc_err err = uc_hook_add(engine_->get(), &hook, UC_HOOK_CODE, reinterpret_cast<void*>(&Hooks::point), this,
+                                   address.v, address.v);
     if (err != UC_ERR_OK) return environment_error(fmt::format("Unicorn refuses a hook: {}", uc_strerror(err)));
     point_hooks_.push_back(hook);
   }

@@ -1,5 +1,5 @@
-// Exceptions, and the instructions that are served outside the engine: its state is exact at each, and each is done before the
-// engine goes on.
+// Exceptions, and the instructions that are served outside the engine: its state is exact at each, and each is done
+// before the engine goes on.
 #include <fmt/format.h>
 
 #include "models/base/check.h"
@@ -74,7 +74,8 @@ Instruction SoftCpu::instruction_here(std::vector<uint8_t>& bytes) {
   return blocks_.decoder().decode(bytes, code_size(s.code64(), s.code32()));
 }
 
-// Did the fault come up while the next block was fetched, so that all of the last one is done? Then RIP is that next block's.
+// Did the fault come up while the next block was fetched, so that all of the last one is done? Then RIP is that next
+// block's.
 bool SoftCpu::before_next_block(uint32_t vector) {
   if (!block_) return false;
   const State& s = state();
@@ -134,7 +135,8 @@ bool SoftCpu::on_invalid() {
   s.clear_exception();
   changed();
   const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 3);
-  const bool hypercall = bytes.size() == 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
+  const bool hypercall =
+      bytes.size() == 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
   if (hypercall) {
     serve_hypercall(3);
   } else {
@@ -145,25 +147,40 @@ bool SoftCpu::on_invalid() {
 
 void SoftCpu::serve_hypercall(unsigned length) {
   switch (client_.hypercall(VcpuId{loaded_})) {
-    case CpuAction::kContinue: step_over(length); return;
-    case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
-    case CpuAction::kFault: raise(kInvalidOpcode); return;
+    case CpuAction::kContinue:
+      step_over(length);
+      return;
+    case CpuAction::kSuspend:
+      stop(CpuExit::kSuspended);
+      return;
+    case CpuAction::kFault:
+      raise(kInvalidOpcode);
+      return;
   }
 }
 
 void SoftCpu::on_intercept(unsigned exit_code) {
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
   switch (exit_code) {
-    case kRdtsc: return serve_rdtsc(false);
-    case kRdtscp: return serve_rdtsc(true);
-    case kCpuid: return serve_cpuid();
-    case kPause: return serve_pause();
-    case kHlt: return serve_halt();
-    case kMsr: return serve_msr();
-    case kRdpmc: return raise(kGeneralProtection);
+    case kRdtsc:
+      return serve_rdtsc(false);
+    case kRdtscp:
+      return serve_rdtsc(true);
+    case kCpuid:
+      return serve_cpuid();
+    case kPause:
+      return serve_pause();
+    case kHlt:
+      return serve_halt();
+    case kMsr:
+      return serve_msr();
+    case kRdpmc:
+      return raise(kGeneralProtection);
     case kMonitor:
-    case kMwait: return raise(kInvalidOpcode);
-    default: XS_CHECK_MSG(false, fmt::format("the engine reports an intercept {:#x} that was not asked for", exit_code));
+    case kMwait:
+      return raise(kInvalidOpcode);
+    default:
+      XS_CHECK_MSG(false, fmt::format("the engine reports an intercept {:#x} that was not asked for", exit_code));
   }
 }
 

@@ -1,5 +1,5 @@
-// The guest's page tables, walked as the processor does it (SDM vol. 3, chapter 4): 4-level, PAE and 32-bit paging, large
-// pages, U/S, R/W, XD, WP, SMEP, SMAP and reserved bits.
+// The guest's page tables, walked as the processor does it (SDM vol. 3, chapter 4): 4-level, PAE and 32-bit paging,
+// large pages, U/S, R/W, XD, WP, SMEP, SMAP and reserved bits.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,9 @@ namespace xensim::x86 {
 
 struct WalkRequest {
   Access access = Access::kRead;
-  bool user = false;         // an access at CPL 3 (implicit ones, to descriptor tables and stacks of a gate, are not)
+  bool user = false;  // an access at CPL 3 (implicit ones, to descriptor tables and stacks of a gate, are not)
   bool explicit_access = true;  // made by an instruction's own operand: EFLAGS.AC can suspend SMAP
-  bool set_bits = false;     // set the accessed and dirty bits, as a real access does
+  bool set_bits = false;        // set the accessed and dirty bits, as a real access does
 };
 
 struct WalkResult {

@@ -10,7 +10,9 @@
 namespace xensim::x86 {
 namespace {
 
-uint64_t all_ones(unsigned bytes) { return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1; }
+uint64_t all_ones(unsigned bytes) {
+  return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1;
+}
 
 uint64_t on_mmio_read(uc_engine*, uint64_t offset, unsigned bytes, void* user) {
   const auto& region = *static_cast<const PhysicalMemory::Region*>(user);
@@ -35,10 +37,14 @@ bool on_unmapped(uc_engine*, uc_mem_type, uint64_t gpa, int, int64_t, void* user
 }
 
 // A guest's store to a ROM vanishes.
-bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return true; }
+bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) {
+  return true;
+}
 
 // Never called: RAM with code is writable. Its range alone tells the engine to keep stores there precise.
-bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return false; }
+bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) {
+  return false;
+}
 
 constexpr unsigned kChunkShift = 16;
 
@@ -87,14 +93,14 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
     if (region.kind == Kind::kRom) {
       // Mapped writable and then protected: only so does the engine throw stores away.
       uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_READ | UC_PROT_EXEC);
-      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_rom_store), nullptr, gpa,
-                  region.end - 1);
+      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_rom_store), nullptr,
+                  gpa, region.end - 1);
     }
   } else {
     if (region.kind == Kind::kMmio) {
       region.sink = &sink_;
-      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, reinterpret_cast<void*>(&on_mmio_access),
-                  &sink_, gpa, region.end - 1);
+      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE,
+                  reinterpret_cast<void*>(&on_mmio_access), &sink_, gpa, region.end - 1);
     }
     err = uc_mmio_map(engine_.get(), gpa, bytes, &on_mmio_read, &region, &on_mmio_write, &region);
   }
@@ -129,8 +135,8 @@ void PhysicalMemory::watch_holes() {
   const auto watch = [&](uint64_t end) {
     if (begin >= end) return;
     uc_hook hook = 0;
-    XS_CHECK(uc_hook_add(engine_.get(), &hook, UC_HOOK_MEM_UNMAPPED, reinterpret_cast<void*>(&on_unmapped), this, begin, end - 1) ==
-             UC_ERR_OK);
+    XS_CHECK(uc_hook_add(engine_.get(), &hook, UC_HOOK_MEM_UNMAPPED, reinterpret_cast<void*>(&on_unmapped), this, begin,
+                         end - 1) == UC_ERR_OK);
     hole_hooks_.push_back(hook);
   };
   for (const auto& [start, region] : regions_) {
@@ -231,7 +237,8 @@ void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
   }
 }
 
-// Extends the watched ranges by one chunk, joined with its neighbours: the engine looks through all ranges at each such store.
+// Extends the watched ranges by one chunk, joined with its neighbours: the engine looks through all ranges at each such
+// store.
 void PhysicalMemory::watch_code(uint64_t chunk) {
   uint64_t first = chunk, end = chunk + 1;
   auto after = watched_.upper_bound(chunk);

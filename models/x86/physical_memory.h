@@ -1,9 +1,10 @@
-// The guest-physical address space of one engine: which ranges show RAM, which are devices, and the open bus between them.
+// The guest-physical address space of one engine: which ranges show RAM, which are devices, and the open bus between
+// them.
 //
-// The engine wants every address it touches to be mapped; on a PC, a read of an address where nothing answers gives all ones
-// and a write vanishes. So the first access to a hole maps a piece of it as an open-bus device. (Pieces, because the engine
-// unmaps page by page; and the hooks that tell of such accesses cover the holes alone, because a memory hook whose range covers
-// RAM sends every store to it down the engine's slow path.)
+// The engine wants every address it touches to be mapped; on a PC, a read of an address where nothing answers gives all
+// ones and a write vanishes. So the first access to a hole maps a piece of it as an open-bus device. (Pieces, because
+// the engine unmaps page by page; and the hooks that tell of such accesses cover the holes alone, because a memory hook
+// whose range covers RAM sends every store to it down the engine's slow path.)
 #pragma once
 
 #include <map>
@@ -53,7 +54,8 @@ class PhysicalMemory {
   const Region* find(uint64_t gpa) const;
   // Host address of the RAM or ROM byte at `gpa`, good until the end of its page; nullptr: none.
   const std::byte* ram(uint64_t gpa) const;
-  // Reads that may meet anything, within one page; holes give ones, devices too (page tables and descriptors are not in them).
+  // Reads that may meet anything, within one page; holes give ones, devices too (page tables and descriptors are not in
+  // them).
   uint64_t read(uint64_t gpa, unsigned bytes) const;
   // Writes to RAM so that translated code is dropped; elsewhere nothing happens.
   void write(uint64_t gpa, const void* bytes, size_t size);
@@ -80,7 +82,8 @@ class PhysicalMemory {
   size_t open_bus_ = 0;
   std::vector<uc_hook> hole_hooks_;
   mutable const Region* last_ = nullptr;
-  // Translated code by 4 KiB page, and the watched ranges of 64 KiB chunks: first chunk → (one past the last, its hook).
+  // Translated code by 4 KiB page, and the watched ranges of 64 KiB chunks: first chunk → (one past the last, its
+  // hook).
   std::map<uint64_t, uint64_t> code_pages_;  // word of 64 pages → bits
   std::map<uint64_t, std::pair<uint64_t, uc_hook>> watched_;
 };

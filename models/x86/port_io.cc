@@ -1,11 +1,14 @@
-// IN, OUT, INS and OUTS. The engine checks no privilege for them and cannot stop in the middle of a block, so they are done here.
+// IN, OUT, INS and OUTS. The engine checks no privilege for them and cannot stop in the middle of a block, so they are
+// done here.
 #include "models/base/check.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
 namespace {
 
-uint64_t size_mask(unsigned bits) { return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1; }
+uint64_t size_mask(unsigned bits) {
+  return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+}
 
 // Writes the low `bytes` of a register as an instruction does: 4 bytes clear the upper half in every mode.
 uint64_t merge(uint64_t old, uint64_t value, unsigned bytes) {
@@ -22,13 +25,17 @@ void SoftCpu::serve_special(const Block& block) {
   done_ = open_ = 0;
   rep_pc_ = kNone;
   switch (kind) {
-    case InstructionClass::kPortIo: serve_ports(); break;
+    case InstructionClass::kPortIo:
+      serve_ports();
+      break;
     case InstructionClass::kIcebp:
       state().advance_rip(1);
       ++current_->retired;
       deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
       break;
-    default: raise(kInvalidOpcode); break;
+    default:
+      raise(kInvalidOpcode);
+      break;
   }
   attend();
   if (!exit_) divert();
@@ -91,7 +98,8 @@ void SoftCpu::serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16
   const SegmentRegister data = s.segment(segment);
   const uint64_t offset = s.gpr(index) & mask;
   const bool flat = s.code64();
-  if (!flat && offset + width - 1 > data.limit) throw Fault{segment == kSs ? uint8_t{kStackFault} : uint8_t{kGeneralProtection}, 0, 0};
+  if (!flat && offset + width - 1 > data.limit)
+    throw Fault{segment == kSs ? uint8_t{kStackFault} : uint8_t{kGeneralProtection}, 0, 0};
   const bool based = !flat || segment == kFs || segment == kGs;
   uint64_t linear = offset + (based ? data.base : 0);
   if (!flat) linear &= 0xffffffff;

@@ -27,7 +27,8 @@ uint32_t Descriptor::limit() const {
   return attributes() & seg::kGranular ? limit << 12 | 0xfff : limit;
 }
 
-Descriptor load_descriptor(GuestAccess& access, const State& state, uint16_t selector, uint8_t bad_vector, uint32_t ext) {
+Descriptor load_descriptor(GuestAccess& access, const State& state, uint16_t selector, uint8_t bad_vector,
+                           uint32_t ext) {
   const auto at = descriptor_address(state, selector);
   if (!at) throw Fault{bad_vector, (selector & ~3u) | ext, 0};
   return {access.load(*at, 8, false)};
@@ -40,7 +41,8 @@ void mark_accessed(GuestAccess& access, const State& state, uint16_t selector, D
 }
 
 SegmentRegister flat_code(uint16_t selector, unsigned dpl, bool long_mode) {
-  return {selector, 0, 0xffffffff, static_cast<uint16_t>(0x9b | dpl << 5 | seg::kGranular | (long_mode ? seg::kLong : seg::kDb))};
+  return {selector, 0, 0xffffffff,
+          static_cast<uint16_t>(0x9b | dpl << 5 | seg::kGranular | (long_mode ? seg::kLong : seg::kDb))};
 }
 
 SegmentRegister flat_stack(uint16_t selector, unsigned dpl) {

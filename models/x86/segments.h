@@ -22,7 +22,8 @@ struct Descriptor {
 };
 
 // The descriptor that `selector` names; throws Fault{bad_vector, selector | ext} where it lies outside its table.
-Descriptor load_descriptor(GuestAccess& access, const State& state, uint16_t selector, uint8_t bad_vector, uint32_t ext);
+Descriptor load_descriptor(GuestAccess& access, const State& state, uint16_t selector, uint8_t bad_vector,
+                           uint32_t ext);
 // Sets the accessed bit in memory, if it is clear.
 void mark_accessed(GuestAccess& access, const State& state, uint16_t selector, Descriptor& descriptor);
 

@@ -101,7 +101,9 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   return CpuExit::kError;
 }
 
-uint64_t SoftCpu::instructions(VcpuId id) const { return vcpu(id).retired; }
+uint64_t SoftCpu::instructions(VcpuId id) const {
+  return vcpu(id).retired;
+}
 
 void SoftCpu::limit_slice(uint64_t more) {
   if (!running_) return;
@@ -167,7 +169,9 @@ void SoftCpu::set_regs(VcpuId id, const CpuRegs& r) {
   engine_->flush_tlb();
 }
 
-uint64_t SoftCpu::gpr(VcpuId id, Gpr reg) const { return state_of(id).gpr(reg); }
+uint64_t SoftCpu::gpr(VcpuId id, Gpr reg) const {
+  return state_of(id).gpr(reg);
+}
 
 void SoftCpu::set_gpr(VcpuId id, Gpr reg, uint64_t value) {
   state_of(id).set_gpr(reg, value);
@@ -176,8 +180,12 @@ void SoftCpu::set_gpr(VcpuId id, Gpr reg, uint64_t value) {
   if (!running_) write_back();
 }
 
-CpuMode SoftCpu::mode(VcpuId id) const { return state_of(id).mode(); }
-unsigned SoftCpu::cpl(VcpuId id) const { return state_of(id).cpl(); }
+CpuMode SoftCpu::mode(VcpuId id) const {
+  return state_of(id).mode();
+}
+unsigned SoftCpu::cpl(VcpuId id) const {
+  return state_of(id).cpl();
+}
 
 void SoftCpu::complete_hypercall(VcpuId id) {
   State& s = state_of(id);
@@ -191,8 +199,9 @@ void SoftCpu::complete_hypercall(VcpuId id) {
 
 void SoftCpu::init(VcpuId id) {
   Vcpu& v = vcpu(id);
-  // INIT keeps the FPU and the MSRs apart from EFER (SDM vol. 3, table 10-1); neither is observable before a reset value is
-  // written by real start-up code, so the power-up state will do but for the TSC_AUX and memory types, which are kept.
+  // INIT keeps the FPU and the MSRs apart from EFER (SDM vol. 3, table 10-1); neither is observable before a reset
+  // value is written by real start-up code, so the power-up state will do but for the TSC_AUX and memory types, which
+  // are kept.
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
   v.interrupt = v.owed_shadow = v.skip_point = false;
@@ -218,10 +227,18 @@ void SoftCpu::startup(VcpuId id, uint8_t vector) {
   if (!running_) write_back();
 }
 
-Status SoftCpu::map_memory(Gpa gpa, std::span<std::byte> host, bool writable) { return memory_.map_ram(gpa.v, host, writable); }
-void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) { memory_.unmap(gpa.v, bytes); }
-Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) { return memory_.map_mmio(gpa.v, bytes); }
-void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) { memory_.invalidate_code(gpa.v, bytes); }
+Status SoftCpu::map_memory(Gpa gpa, std::span<std::byte> host, bool writable) {
+  return memory_.map_ram(gpa.v, host, writable);
+}
+void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) {
+  memory_.unmap(gpa.v, bytes);
+}
+Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) {
+  return memory_.map_mmio(gpa.v, bytes);
+}
+void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) {
+  memory_.invalidate_code(gpa.v, bytes);
+}
 
 std::optional<Gpa> SoftCpu::translate(VcpuId id, Gva gva, Access access) {
   const State& s = state_of(id);

@@ -1,13 +1,14 @@
 // The software CPU: one domain's vCPUs on one Unicorn engine, deterministic, with exact instruction counts.
 //
-// What an instruction is, for the counts: each retired instruction is one; a repeated string instruction counts one for each
-// iteration, and one where it does none. HLT, IN, a hypercall and so on count when they are done; a faulting one does not.
+// What an instruction is, for the counts: each retired instruction is one; a repeated string instruction counts one for
+// each iteration, and one where it does none. HLT, IN, a hypercall and so on count when they are done; a faulting one
+// does not.
 //
 // Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), NMI, SMM, XSAVE and AVX.
-// A request that a client makes while it serves an MMIO access (request_stop, limit_slice, raise_interrupt) takes effect at the
-// end of the engine's block of instructions; at every other call, before the next instruction. A request to stop is for the
-// run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first. Data accesses to addresses that are
-// not canonical raise #GP, also through RBP and RSP.
+// A request that a client makes while it serves an MMIO access (request_stop, limit_slice, raise_interrupt) takes
+// effect at the end of the engine's block of instructions; at every other call, before the next instruction. A request
+// to stop is for the run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first. Data
+// accesses to addresses that are not canonical raise #GP, also through RBP and RSP.
 #pragma once
 
 #include <memory>
@@ -20,8 +21,8 @@ struct SoftCpuConfig {
   unsigned vcpus = 1;
 };
 
-// vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run. kEnvironment: the Unicorn that is loaded will not do.
-// `client` must outlive the CPU.
+// vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.
+// kEnvironment: the Unicorn that is loaded will not do. `client` must outlive the CPU.
 Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfig& config);
 
 }  // namespace xensim::x86

@@ -1,5 +1,5 @@
-// The software CPU's class; shared by soft_cpu.cc (the Cpu interface), hooks.cc (what the engine calls), accounting.cc (counts
-// and cuts) and intercepts.cc (instructions that are served outside the engine).
+// The software CPU's class; shared by soft_cpu.cc (the Cpu interface), hooks.cc (what the engine calls), accounting.cc
+// (counts and cuts) and intercepts.cc (instructions that are served outside the engine).
 #pragma once
 
 #include <exception>
@@ -20,7 +20,7 @@ struct Vcpu {
   State state;  // valid while the vCPU is not in the engine, or SoftCpu::synced_
   MsrFile msrs;
   uint64_t retired = 0;
-  bool interrupt = false;   // raise_interrupt was called
+  bool interrupt = false;  // raise_interrupt was called
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -67,10 +67,10 @@ class SoftCpu final : public Cpu, public MmioSink {
   Vcpu& vcpu(VcpuId id) { return *vcpus_.at(id.v); }
   const Vcpu& vcpu(VcpuId id) const { return *vcpus_.at(id.v); }
   void enter(uint32_t index);
-  State& state();                          // of the vCPU in the engine
-  State& state_of(VcpuId id) const;        // of any
-  void changed() { dirty_ = true; }        // state() was changed
-  void write_back();                       // makes the changes the engine's
+  State& state();                    // of the vCPU in the engine
+  State& state_of(VcpuId id) const;  // of any
+  void changed() { dirty_ = true; }  // state() was changed
+  void write_back();                 // makes the changes the engine's
   CpuExit leave(CpuExit exit);
   template <class F>
   void guarded(F&& body) noexcept;
@@ -141,8 +141,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   mutable bool synced_ = false;
   bool dirty_ = false;
 
-  // The slice: it ends at count `limit_`. `attention_` is what blocks are compared with: the limit, or 0 where each block must
-  // be looked at.
+  // The slice: it ends at count `limit_`. `attention_` is what blocks are compared with: the limit, or 0 where each
+  // block must be looked at.
   bool running_ = false;
   uint64_t limit_ = 0, attention_ = 0;
   bool stop_requested_ = false;
@@ -154,10 +154,10 @@ class SoftCpu final : public Cpu, public MmioSink {
   Block* block_ = nullptr;
   Block scratch_;  // of an ambiguous key
   uint32_t done_ = 0, open_ = 0;
-  bool stepping_ = false;      // the next block is one instruction, run by itself to cut a longer one
-  uint64_t rep_pc_ = kNone;    // the repeated string instruction that the last block ended in
-  uint64_t rep_left_ = 0;      // iterations it still had then
-  uint64_t natural_end_ = 0;   // count at the end of the block as the engine would run it whole
+  bool stepping_ = false;     // the next block is one instruction, run by itself to cut a longer one
+  uint64_t rep_pc_ = kNone;   // the repeated string instruction that the last block ended in
+  uint64_t rep_left_ = 0;     // iterations it still had then
+  uint64_t natural_end_ = 0;  // count at the end of the block as the engine would run it whole
   bool in_mmio_ = false;
 };
 

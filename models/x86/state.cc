@@ -6,18 +6,26 @@ namespace {
 constexpr uint32_t kCcEflags = 1;  // cc_op: the arithmetic flags are those in cc_src
 
 // Instructions that must not run inside the engine: bit = SVM exit code - 0x60 (AMD APM vol. 2, appendix C).
-constexpr uint64_t intercept_bit(unsigned exit_code) { return uint64_t{1} << (exit_code - 0x60); }
+constexpr uint64_t intercept_bit(unsigned exit_code) {
+  return uint64_t{1} << (exit_code - 0x60);
+}
 constexpr uint64_t kIntercepts = intercept_bit(0x6e) | intercept_bit(0x6f) | intercept_bit(0x72) | intercept_bit(0x77) |
                                  intercept_bit(0x78) | intercept_bit(0x7c) | intercept_bit(0x87) | intercept_bit(0x8a) |
                                  intercept_bit(0x8b);
 
 // The engine keeps a segment's flags as the descriptor's upper word.
-constexpr uint32_t to_flags(uint16_t attributes) { return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12; }
-constexpr uint16_t to_attributes(uint32_t flags) { return static_cast<uint16_t>((flags >> 8 & 0xff) | (flags >> 12 & 0xf00)); }
+constexpr uint32_t to_flags(uint16_t attributes) {
+  return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12;
+}
+constexpr uint16_t to_attributes(uint32_t flags) {
+  return static_cast<uint16_t>((flags >> 8 & 0xff) | (flags >> 12 & 0xf00));
+}
 
 }  // namespace
 
-State::State(const Engine& engine) : at_(engine.layout()), context_(engine.get()) { reset(engine); }
+State::State(const Engine& engine) : at_(engine.layout()), context_(engine.get()) {
+  reset(engine);
+}
 
 void State::load(uc_engine* uc) {
   context_.save(uc);
@@ -47,8 +55,8 @@ void State::reset(const Engine& engine) {
   for (unsigned i = 0; i < 4; ++i) set_dr(i, 0);
   set_dr(6, 0xffff0ff0);
   set_dr(7, 0x400);
-  for (const size_t msr : {at_.sysenter_esp, at_.sysenter_eip, at_.star, at_.lstar, at_.cstar, at_.fmask, at_.kernel_gs_base,
-                           at_.tsc_aux})
+  for (const size_t msr :
+       {at_.sysenter_esp, at_.sysenter_eip, at_.star, at_.lstar, at_.cstar, at_.fmask, at_.kernel_gs_base, at_.tsc_aux})
     set_word(msr, 0);
   set_sysenter_cs(0);
   set_word(at_.pat, 0x0007040600070406);
@@ -85,8 +93,8 @@ size_t State::segment_offset(unsigned index) const {
 
 SegmentRegister State::segment(unsigned index) const {
   const size_t at = segment_offset(index);
-  return {static_cast<uint16_t>(context_.get<uint32_t>(at)), context_.get<uint64_t>(at + 8), context_.get<uint32_t>(at + 16),
-          to_attributes(context_.get<uint32_t>(at + 20))};
+  return {static_cast<uint16_t>(context_.get<uint32_t>(at)), context_.get<uint64_t>(at + 8),
+          context_.get<uint32_t>(at + 16), to_attributes(context_.get<uint32_t>(at + 20))};
 }
 
 void State::set_segment(unsigned index, const SegmentRegister& value) {

@@ -1,5 +1,5 @@
-// One vCPU's CPU state in terms of the architecture: a view of a Context. The engine's derived flags (mode, CPL, lazily kept
-// arithmetic flags) are kept consistent by the setters.
+// One vCPU's CPU state in terms of the architecture: a view of a Context. The engine's derived flags (mode, CPL, lazily
+// kept arithmetic flags) are kept consistent by the setters.
 #pragma once
 
 #include "models/base/cpu.h"
@@ -47,7 +47,8 @@ class State {
   bool shadow() const { return (hflags() & kInhibit) != 0; }
   void set_shadow(bool on) { set_hflags(on ? hflags() | kInhibit : hflags() & ~kInhibit); }
   unsigned cpl() const { return hflags() & 3; }
-  // Sets CPL and derives the engine's mode flags from the control and segment registers. To be called after any was set.
+  // Sets CPL and derives the engine's mode flags from the control and segment registers. To be called after any was
+  // set.
   void set_cpl(unsigned cpl);
 
   bool protected_mode() const { return (cr(0) & cr0::kPe) != 0; }

@@ -5,8 +5,8 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char mixed_program[], mixed_handler[], skip_ud2_handler[], count_loop[], rep_only[], out_nops[],
-    mmio_nops[], do_nothing[], real_loop[], do_pause[];
+extern "C" const unsigned char mixed_program[], mixed_handler[], skip_ud2_handler[], count_loop[], rep_only[],
+    out_nops[], mmio_nops[], do_nothing[], real_loop[], do_pause[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -29,7 +29,8 @@ Outcome run_mixed(uint64_t slice) {
   m.poke<uint64_t>(m.page_entry_at(0x300000), 0x400007);  // the load in the loop meets the device
   m.port_values[0x81] = 0x17;
   m.on_call = [&](VcpuId v) {
-    const bool raises = m.log.back().find(" out 80") != std::string::npos || m.log.back().find(" hypercall") != std::string::npos ||
+    const bool raises = m.log.back().find(" out 80") != std::string::npos ||
+                        m.log.back().find(" hypercall") != std::string::npos ||
                         m.log.back().find(" load") != std::string::npos;
     if (!raises) return;
     m.vectors.push_back(0x51);

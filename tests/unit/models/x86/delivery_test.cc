@@ -3,17 +3,19 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char do_div[], do_ud2[], do_int3[], do_int[], do_gp_ds[], do_gp_noncanonical[],
-    do_pf_write[], do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_jump[], plain_iret[],
-    pop_code_iret[], halt_handler[], do_nothing[], do_int_32[], do_into[], do_gp_ds_32[], halt_32[], do_bound_ss[],
-    iret_to_user32[], iret_to_vm86[], real_int[], real_div[], real_handler[], real_to_protected[];
+extern "C" const unsigned char do_div[], do_ud2[], do_int3[], do_int[], do_gp_ds[], do_gp_noncanonical[], do_pf_write[],
+    do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_jump[], plain_iret[], pop_code_iret[],
+    halt_handler[], do_nothing[], do_int_32[], do_into[], do_gp_ds_32[], halt_32[], do_bound_ss[], iret_to_user32[],
+    iret_to_vm86[], real_int[], real_div[], real_handler[], real_to_protected[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
 
 namespace {
 
-void forbid(TestMachine& m, uint64_t linear, uint64_t entry) { m.poke<uint64_t>(m.page_entry_at(linear), entry); }
+void forbid(TestMachine& m, uint64_t linear, uint64_t entry) {
+  m.poke<uint64_t>(m.page_entry_at(linear), entry);
+}
 
 // The frame that a 64-bit handler finds: from RSP up.
 struct Frame64 {
@@ -153,7 +155,8 @@ TEST_CASE("gates that will not do") {
       {"selector beyond the GDT", 13, 0x1000, [](TestMachine& m) { m.poke<uint16_t>(kIdt + 0x502, 0x1000); }},
       {"data segment", 13, kData0, [](TestMachine& m) { m.poke<uint16_t>(kIdt + 0x502, kData0); }},
       {"32-bit code segment", 13, kCode32, [](TestMachine& m) { m.poke<uint16_t>(kIdt + 0x502, kCode32); }},
-      {"code segment not present", 11, kCode64, [](TestMachine& m) {
+      {"code segment not present", 11, kCode64,
+       [](TestMachine& m) {
          m.poke<uint64_t>(kGdt + 0x58, 0x00af9b000000ffff);
          m.set_gate64(11, TestMachine::address(halt_handler), 0x58);
          m.change([](CpuRegs& r) { r.gdtr.limit = 0x7f; });
@@ -161,11 +164,13 @@ TEST_CASE("gates that will not do") {
        }},
       {"target not canonical", 13, 0, [](TestMachine& m) { m.poke<uint32_t>(kIdt + 0x508, 0x8000'0000); }},
       {"beyond the IDT", 13, 0x50 * 8 + 2, [](TestMachine& m) { m.change([](CpuRegs& r) { r.idtr.limit = 0x4ff; }); }},
-      {"IST beyond the TSS", 10, kTssSelector, [](TestMachine& m) {
+      {"IST beyond the TSS", 10, kTssSelector,
+       [](TestMachine& m) {
          m.poke<uint8_t>(kIdt + 0x504, 7);
          m.change([](CpuRegs& r) { r.seg[kTr].limit = 0x30; });
        }},
-      {"stack not canonical", 12, 0, [](TestMachine& m) {
+      {"stack not canonical", 12, 0,
+       [](TestMachine& m) {
          m.poke<uint8_t>(kIdt + 0x504, 1);
          m.poke<uint64_t>(kTss + 0x24, 0x8000'0000'0000'1000);
        }},
@@ -305,7 +310,8 @@ TEST_CASE("32-bit protected mode: frames, ring change, INTO, VM86") {
 TEST_CASE("real mode: IVT, IRET, and the way to protected mode and a 16-bit segment") {
   TestMachine m;
   m.real(real_int);
-  m.poke<uint32_t>(0x50 * 4, static_cast<uint32_t>(TestMachine::address(real_handler) - kCodeBase) | (kCodeBase >> 4) << 16);
+  m.poke<uint32_t>(0x50 * 4, static_cast<uint32_t>(TestMachine::address(real_handler) - kCodeBase) | (kCodeBase >> 4)
+                                                                                                         << 16);
   m.change([](CpuRegs& r) { r.rflags |= 0x200; });
   REQUIRE(m.run() == CpuExit::kHalt);
   CHECK(m.gpr(kRbx) == 1);

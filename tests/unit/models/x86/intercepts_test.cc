@@ -3,10 +3,10 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char do_cpuid[], do_rdmsr[], do_wrmsr[], do_rdtsc[], do_rdtscp[], do_rdpmc[], do_rdrand[], do_rdseed[],
-    do_rdpid[], do_xgetbv[], do_monitor[], do_mwait[], do_xsave[], do_rdpkru[], do_vmrun[], do_avx[], do_swapgs[], do_dr[],
-    do_vmcall[], do_ports[], do_in8[], do_in32[], do_outsb[], do_insl[], do_insb_down[], features[], halt_handler[], halt_32[],
-    do_syscall[], syscall_entry[], do_sysenter[], sysenter_entry[];
+extern "C" const unsigned char do_cpuid[], do_rdmsr[], do_wrmsr[], do_rdtsc[], do_rdtscp[], do_rdpmc[], do_rdrand[],
+    do_rdseed[], do_rdpid[], do_xgetbv[], do_monitor[], do_mwait[], do_xsave[], do_rdpkru[], do_vmrun[], do_avx[],
+    do_swapgs[], do_dr[], do_vmcall[], do_ports[], do_in8[], do_in32[], do_outsb[], do_insl[], do_insb_down[],
+    features[], halt_handler[], halt_32[], do_syscall[], syscall_entry[], do_sysenter[], sysenter_entry[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -50,10 +50,10 @@ struct MsrRow {
 TEST_CASE("CPUID offers what works, and the client adds its leaves") {
   CHECK(ask_cpuid(0).ebx == 0x756e6547);
   const CpuidResult one = ask_cpuid(1);
-  CHECK((one.ecx >> 31) == 1);              // under a hypervisor
-  CHECK((one.ecx & (1u << 30)) == 0);       // no RDRAND
-  CHECK((one.ecx & (3u << 26 | 1u << 28)) == 0);  // no XSAVE, no AVX
-  CHECK((one.ecx & 1u << 3) == 0);          // no MONITOR
+  CHECK((one.ecx >> 31) == 1);                            // under a hypervisor
+  CHECK((one.ecx & (1u << 30)) == 0);                     // no RDRAND
+  CHECK((one.ecx & (3u << 26 | 1u << 28)) == 0);          // no XSAVE, no AVX
+  CHECK((one.ecx & 1u << 3) == 0);                        // no MONITOR
   CHECK((ask_cpuid(7).ebx & (1u << 18 | 1u << 5)) == 0);  // no RDSEED, no AVX2
   CHECK((ask_cpuid(0x80000001).edx & 1u << 29) != 0);
   CHECK((ask_cpuid(0x80000007).edx & 1u << 8) != 0);
@@ -75,9 +75,10 @@ TEST_CASE("what CPUID does not offer is #UD, and RDPMC #GP") {
     const unsigned char* snippet;
     unsigned vector;
   };
-  const Row rows[] = {{"rdrand", do_rdrand, 6}, {"rdseed", do_rdseed, 6},   {"rdpid", do_rdpid, 6}, {"xgetbv", do_xgetbv, 6},
-                      {"monitor", do_monitor, 6}, {"mwait", do_mwait, 6}, {"xsave", do_xsave, 6}, {"rdpkru", do_rdpkru, 6},
-                      {"vmrun", do_vmrun, 6}, {"avx", do_avx, 6},       {"rdpmc", do_rdpmc, 13}};
+  const Row rows[] = {{"rdrand", do_rdrand, 6}, {"rdseed", do_rdseed, 6},   {"rdpid", do_rdpid, 6},
+                      {"xgetbv", do_xgetbv, 6}, {"monitor", do_monitor, 6}, {"mwait", do_mwait, 6},
+                      {"xsave", do_xsave, 6},   {"rdpkru", do_rdpkru, 6},   {"vmrun", do_vmrun, 6},
+                      {"avx", do_avx, 6},       {"rdpmc", do_rdpmc, 13}};
   for (const Row& row : rows) {
     CAPTURE(std::string(row.name));
     TestMachine m;
@@ -89,7 +90,7 @@ TEST_CASE("what CPUID does not offer is #UD, and RDPMC #GP") {
   }
 }
 
-TEST_CASE("RDTSC and RDTSCP give the client's time; CR4.TSD forbids them at CPL 3") {
+TEST_CASE("RDTSC and RDTSCP give the client's time, and CR4.TSD forbids them at CPL 3") {
   TestMachine m;
   m.long64(do_rdtsc);
   m.run();
@@ -108,16 +109,26 @@ TEST_CASE("RDTSC and RDTSCP give the client's time; CR4.TSD forbids them at CPL 
 }
 
 TEST_CASE("MSRs: held, refused, and the client's") {
-  const MsrRow rows[] = {{0xc0000082, 0xffffffff81000000, true}, {0xc0000082, 0x8000000000000000, false},
-                         {0xc0000081, 0x0023001000000000, true}, {0x277, 0x0007040600070406, true},
-                         {0x277, 0x02, false},                   {0x2ff, 0xc06, true},
-                         {0x200, 0x1006, true},                  {0x200, 0x1002, false},
-                         {0x268, 0x0606060606060606, true},      {0xfe, 0, false},
-                         {0xc0000103, 7, true},                  {0xc0000080, 0xd01, true},
-                         {0xc0000080, 0x1d01, false},            {0xc0000080, 0xc01, false},
-                         {0x1b, 0xfee00900, true},               {0x10, 5, true},
-                         {0xdead, 1, false},                     {0xc0000102, 0x123456789000, true},
-                         {0xc0000101, 0xffff888000000000, true}, {0x174, 0x10, true}};
+  const MsrRow rows[] = {{0xc0000082, 0xffffffff81000000, true},
+                         {0xc0000082, 0x8000000000000000, false},
+                         {0xc0000081, 0x0023001000000000, true},
+                         {0x277, 0x0007040600070406, true},
+                         {0x277, 0x02, false},
+                         {0x2ff, 0xc06, true},
+                         {0x200, 0x1006, true},
+                         {0x200, 0x1002, false},
+                         {0x268, 0x0606060606060606, true},
+                         {0xfe, 0, false},
+                         {0xc0000103, 7, true},
+                         {0xc0000080, 0xd01, true},
+                         {0xc0000080, 0x1d01, false},
+                         {0xc0000080, 0xc01, false},
+                         {0x1b, 0xfee00900, true},
+                         {0x10, 5, true},
+                         {0xdead, 1, false},
+                         {0xc0000102, 0x123456789000, true},
+                         {0xc0000101, 0xffff888000000000, true},
+                         {0x174, 0x10, true}};
   for (const MsrRow& row : rows) {
     CAPTURE(row.msr);
     CAPTURE(row.value);
@@ -162,7 +173,7 @@ TEST_CASE("SWAPGS and RDGSBASE see the MSRs") {
   CHECK(m.gpr(kRax) == 0x5000);
 }
 
-TEST_CASE("SYSCALL and SYSRET; SYSENTER") {
+TEST_CASE("SYSCALL, SYSRET and SYSENTER") {
   TestMachine m;
   m.long64(do_wrmsr);
   const auto wrmsr = [&](uint32_t msr, uint64_t value) {
@@ -272,9 +283,12 @@ TEST_CASE("port privilege: IOPL, then the TSS bitmap") {
     uint8_t bits;  // of ports 0x60..0x67
     bool allowed;
   };
-  const Row rows[] = {{"IOPL 3", do_in8, 0x3002, 0x67, 0xff, true},     {"no bitmap", do_in8, 2, 0x67, 0, false},
-                      {"bit clear", do_in8, 2, 0x100, 0xfe, true},      {"bit set", do_in8, 2, 0x100, 0x01, false},
-                      {"all four clear", do_in32, 2, 0x100, 0xf0, true}, {"one of four set", do_in32, 2, 0x100, 0x08, false},
+  const Row rows[] = {{"IOPL 3", do_in8, 0x3002, 0x67, 0xff, true},
+                      {"no bitmap", do_in8, 2, 0x67, 0, false},
+                      {"bit clear", do_in8, 2, 0x100, 0xfe, true},
+                      {"bit set", do_in8, 2, 0x100, 0x01, false},
+                      {"all four clear", do_in32, 2, 0x100, 0xf0, true},
+                      {"one of four set", do_in32, 2, 0x100, 0x08, false},
                       {"end of the bitmap", do_in8, 2, 0x67 + 1 + 12, 0, false}};
   for (const Row& row : rows) {
     CAPTURE(std::string(row.name));

@@ -5,9 +5,9 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char smc_caller[], smc_self[], smc_body[], do_load[], points[], points_a[], points_b[], do_nothing[],
-    irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[], halt_handler[], do_jump[], count_loop[],
-    out_nops[], real_loop[], do_pf_read[], do_pf_write[];
+extern "C" const unsigned char smc_caller[], smc_self[], smc_body[], do_load[], points[], points_a[], points_b[],
+    do_nothing[], irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[], halt_handler[],
+    do_jump[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -115,8 +115,8 @@ TEST_CASE("a page that comes to show other code") {
   const uint8_t other[] = {0x66, 0xb8, 3, 0, 0x90, 0x90, 0xf4};
   std::memcpy(m.ram.data() + 0x262000, other, sizeof other);
   uint64_t before = m.count();
-  for (const auto& [frame, value, instructions] :
-       {std::tuple{0x260000, 1, 4}, std::tuple{0x261000, 2, 4}, std::tuple{0x262000, 3, 5}, std::tuple{0x260000, 1, 4}}) {
+  for (const auto& [frame, value, instructions] : {std::tuple{0x260000, 1, 4}, std::tuple{0x261000, 2, 4},
+                                                   std::tuple{0x262000, 3, 5}, std::tuple{0x260000, 1, 4}}) {
     m.poke<uint64_t>(m.page_entry_at(0x250000), static_cast<uint64_t>(frame) | 7);
     m.change([&](CpuRegs& r) {
       r.rip = TestMachine::address(do_jump);

@@ -37,21 +37,24 @@ void TestMachine::common_tables() {
   poke<uint64_t>(kGdt + kTssSelector, 0x0000890000000067 | kTss << 16);
 }
 
-void TestMachine::set_gate64(unsigned vector, uint64_t handler, uint16_t selector, unsigned type, unsigned dpl, unsigned ist) {
-  poke<uint64_t>(kIdt + 16 * vector, (handler & 0xffff) | uint64_t{selector} << 16 | uint64_t{ist} << 32 | uint64_t{type} << 40 |
-                                         uint64_t{dpl} << 45 | uint64_t{1} << 47 | (handler & 0xffff0000) << 32);
+void TestMachine::set_gate64(unsigned vector, uint64_t handler, uint16_t selector, unsigned type, unsigned dpl,
+                             unsigned ist) {
+  poke<uint64_t>(kIdt + 16 * vector, (handler & 0xffff) | uint64_t{selector} << 16 | uint64_t{ist} << 32 |
+                                         uint64_t{type} << 40 | uint64_t{dpl} << 45 | uint64_t{1} << 47 |
+                                         (handler & 0xffff0000) << 32);
   poke<uint64_t>(kIdt + 16 * vector + 8, handler >> 32);
 }
 
 void TestMachine::set_gate32(unsigned vector, uint64_t handler, uint16_t selector, unsigned type, unsigned dpl) {
-  poke<uint64_t>(kIdt + 8 * vector, (handler & 0xffff) | uint64_t{selector} << 16 | uint64_t{type} << 40 | uint64_t{dpl} << 45 |
-                                        uint64_t{1} << 47 | (handler & 0xffff0000) << 32);
+  poke<uint64_t>(kIdt + 8 * vector, (handler & 0xffff) | uint64_t{selector} << 16 | uint64_t{type} << 40 |
+                                        uint64_t{dpl} << 45 | uint64_t{1} << 47 | (handler & 0xffff0000) << 32);
 }
 
 void TestMachine::build_page_tables() {
   poke<uint64_t>(kPageTables, (kPageTables + 0x1000) | 7);
   poke<uint64_t>(kPageTables + 0x1000, (kPageTables + 0x2000) | 7);
-  for (uint64_t i = 0; i < 2; ++i) poke<uint64_t>(kPageTables + 0x2000 + 8 * i, (kPageTables + 0x3000 + i * 0x1000) | 7);
+  for (uint64_t i = 0; i < 2; ++i)
+    poke<uint64_t>(kPageTables + 0x2000 + 8 * i, (kPageTables + 0x3000 + i * 0x1000) | 7);
   for (uint64_t i = 0; i < kRamBytes >> 12; ++i) poke<uint64_t>(kPageTables + 0x3000 + 8 * i, i << 12 | 7);
 }
 
@@ -59,7 +62,8 @@ void TestMachine::flat(CpuRegs& r, uint16_t code, uint16_t code_attributes, unsi
   const auto dpl = static_cast<uint16_t>(cpl << 5);
   r.seg[kCs] = {code, 0, 0xffffffff, static_cast<uint16_t>(code_attributes | dpl)};
   const auto data = static_cast<uint16_t>(cpl == 3 ? kUserData : kData0);
-  for (const unsigned s : {kEs, kSs, kDs, kFs, kGs}) r.seg[s] = {data, 0, 0xffffffff, static_cast<uint16_t>(0xc93 | dpl)};
+  for (const unsigned s : {kEs, kSs, kDs, kFs, kGs})
+    r.seg[s] = {data, 0, 0xffffffff, static_cast<uint16_t>(0xc93 | dpl)};
   r.seg[kTr] = {kTssSelector, kTss, 0x67, 0x8b};
   r.seg[kLdtr] = {};
   r.gdtr = {kGdt, 0x7f};
@@ -129,7 +133,9 @@ void TestMachine::change(const std::function<void(CpuRegs&)>& how, VcpuId vcpu) 
   cpu->set_regs(vcpu, r);
 }
 
-CpuExit TestMachine::run(uint64_t instructions, VcpuId vcpu) { return cpu->run(vcpu, instructions); }
+CpuExit TestMachine::run(uint64_t instructions, VcpuId vcpu) {
+  return cpu->run(vcpu, instructions);
+}
 
 void TestMachine::note(VcpuId vcpu, const std::string& what) {
   log.push_back(fmt::format("{} {}", cpu->instructions(vcpu), what));
@@ -165,7 +171,9 @@ bool TestMachine::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   if (it != msrs.end()) it->second = value;
   return it != msrs.end();
 }
-uint64_t TestMachine::rdtsc(VcpuId vcpu) { return 0xabc00000000 + cpu->instructions(vcpu); }
+uint64_t TestMachine::rdtsc(VcpuId vcpu) {
+  return 0xabc00000000 + cpu->instructions(vcpu);
+}
 CpuAction TestMachine::hypercall(VcpuId vcpu) {
   note(vcpu, fmt::format("hypercall {:x}", cpu->gpr(vcpu, kRax)));
   return answer;

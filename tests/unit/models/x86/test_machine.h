@@ -18,9 +18,11 @@ extern "C" const unsigned char xs_snippets_begin[], xs_snippets_end[];
 namespace xensim::x86::test {
 
 inline constexpr uint64_t kCodeBase = 0x10000, kRamBytes = 4 << 20;
-inline constexpr uint64_t kGdt = 0x2000, kIdt = 0x3000, kTss = 0x4000, kStack0 = 0x8000, kStack3 = 0x9000, kStackIst = 0xa000;
+inline constexpr uint64_t kGdt = 0x2000, kIdt = 0x3000, kTss = 0x4000, kStack0 = 0x8000, kStack3 = 0x9000,
+                          kStackIst = 0xa000;
 inline constexpr uint64_t kPageTables = 0x100000, kData = 0x200000;
-inline constexpr uint16_t kCode64 = 0x08, kData0 = 0x10, kCode32 = 0x18, kUserData = 0x23, kUserCode64 = 0x2b, kUserCode32 = 0x33;
+inline constexpr uint16_t kCode64 = 0x08, kData0 = 0x10, kCode32 = 0x18, kUserData = 0x23, kUserCode64 = 0x2b,
+                          kUserCode32 = 0x33;
 inline constexpr uint16_t kTssSelector = 0x38, kCode16 = 0x48;  // the last with base kCodeBase
 
 class TestMachine : public CpuClient {
@@ -28,10 +30,12 @@ class TestMachine : public CpuClient {
   explicit TestMachine(unsigned vcpus = 1);
 
   // Guest address of a snippet.
-  static uint64_t address(const unsigned char* snippet) { return kCodeBase + static_cast<uint64_t>(snippet - xs_snippets_begin); }
+  static uint64_t address(const unsigned char* snippet) {
+    return kCodeBase + static_cast<uint64_t>(snippet - xs_snippets_begin);
+  }
 
-  // Makes vCPU 0 ready to run a snippet in that mode, at CPL 0, with flat segments, its own stack, a GDT, an IDT of present
-  // gates to `handler` (if any), and a TSS.
+  // Makes vCPU 0 ready to run a snippet in that mode, at CPL 0, with flat segments, its own stack, a GDT, an IDT of
+  // present gates to `handler` (if any), and a TSS.
   void real(const unsigned char* snippet, VcpuId vcpu = {0});
   void protected32(const unsigned char* snippet, const unsigned char* handler = nullptr);
   void long64(const unsigned char* snippet, const unsigned char* handler = nullptr, VcpuId vcpu = {0});
@@ -55,8 +59,10 @@ class TestMachine : public CpuClient {
   void poke(uint64_t gpa, T value) {
     std::memcpy(ram.data() + gpa, &value, sizeof value);
   }
-  void set_gate64(unsigned vector, uint64_t handler, uint16_t selector = kCode64, unsigned type = 0xe, unsigned dpl = 0, unsigned ist = 0);
-  void set_gate32(unsigned vector, uint64_t handler, uint16_t selector = kCode32, unsigned type = 0xe, unsigned dpl = 0);
+  void set_gate64(unsigned vector, uint64_t handler, uint16_t selector = kCode64, unsigned type = 0xe, unsigned dpl = 0,
+                  unsigned ist = 0);
+  void set_gate32(unsigned vector, uint64_t handler, uint16_t selector = kCode32, unsigned type = 0xe,
+                  unsigned dpl = 0);
   // Identity-maps [0, 4 MiB) in 4 KiB pages, all rights; page_entry gives an entry to change.
   void build_page_tables();
   uint64_t page_entry_at(uint64_t linear) const { return kPageTables + 0x3000 + (linear >> 12) * 8; }
