@@ -20,10 +20,10 @@ bool array_addressable(Gva list, uint64_t bytes) {
   return list.v + bytes >= list.v;
 }
 
-// An unprivileged domain may ask about its own table alone. GNTST_*.
+// An unprivileged domain may ask about its own table alone. Domain 0 always exists in Xen, here or not. GNTST_*.
 int16_t find_table(HypercallContext& context, uint16_t domid, Domain*& domain) {
   domain = context.domain_by_any_id(DomId{domid});
-  if (domain == nullptr) return GNTST_bad_domain;
+  if (domain == nullptr) return domid == 0 ? GNTST_permission_denied : GNTST_bad_domain;
   return domain == &context.domain || context.domain.privileged() ? GNTST_okay : GNTST_permission_denied;
 }
 

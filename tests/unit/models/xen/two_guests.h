@@ -43,8 +43,7 @@ class TwoGuests {
   }
 
   int64_t call(DomId dom, uint64_t nr, std::array<uint64_t, 6> args, uint32_t vcpu = 0) {
-    const uint64_t result =
-        core.api->hypercall({dom, VcpuId{vcpu}}, {.mode64 = mode64, .nr = nr, .args = args});
+    const uint64_t result = core.api->hypercall({dom, VcpuId{vcpu}}, {.mode64 = mode64, .nr = nr, .args = args});
     return mode64 ? static_cast<int64_t>(result) : static_cast<int32_t>(result);
   }
   // A call on an array of argument structs, which are read back after it.
@@ -72,7 +71,8 @@ class TwoGuests {
     return call_with(dom, __HYPERVISOR_memory_op, XENMEM_add_to_physmap, op);
   }
 
-  // The machine frame that the domain's vCPUs see at a gfn which was changed since it was created; nullopt: a hole, or unchanged.
+  // The machine frame that the domain's vCPUs see at a gfn which was changed since it was created; nullopt: a hole, or
+  // unchanged.
   std::optional<Mfn> mapping(DomId dom, uint64_t gfn) {
     const auto found = platform.mappings.find({dom, Gfn{gfn}});
     return found == platform.mappings.end() ? std::nullopt : std::optional(found->second);
