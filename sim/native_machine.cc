@@ -111,6 +111,7 @@ void NativeMachine::start_fiber(Vcpu& vcpu) {
 void NativeMachine::vcpu_entry(void* pointer) {
   Vcpu& vcpu = *static_cast<Vcpu*>(pointer);
   NativeMachine& machine = *vcpu.machine;
+  machine.as_actor(*vcpu.actor, [&] { machine.api_->before_run(vcpu.actor->info.vcpu); });
   machine.guests_[vcpu.actor->domain].main(&vcpu.ops, vcpu.actor->info.vcpu.vcpu.v);
   machine.as_actor(*vcpu.actor, [&] { machine.api_->halt(vcpu.actor->info.vcpu, false); });
   machine.stop_for_ever(vcpu);

@@ -64,6 +64,7 @@ Status SoftDomain::start() {
     Actor* actor = vcpus_[v].actor;
     vcpus_[v] = Vcpu{};
     vcpus_[v].actor = actor;
+    vcpus_[v].was_blocked = true;  // its time is written before it first runs
     if (v > 0) cpu_->init(VcpuId{v});
   }
   cpu_->set_regs(VcpuId{0}, entry.regs);
