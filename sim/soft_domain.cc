@@ -257,11 +257,16 @@ void SoftDomain::finish_entry(Actor& actor) {
 
 // --- points
 
-CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
-  Vcpu& self = state(vcpu);
+const pc::GuestPoint* SoftDomain::find_point(Gva rip) const {
   const auto found = std::lower_bound(points_.begin(), points_.end(), rip,
                                       [](const pc::GuestPoint& point, Gva address) { return point.address < address; });
-  if (found == points_.end() || found->address != rip) return CpuAction::kContinue;
+  return found == points_.end() || found->address != rip ? nullptr : &*found;
+}
+
+CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
+  Vcpu& self = state(vcpu);
+  const pc::GuestPoint* const found = find_point(rip);
+  if (found == nullptr) return CpuAction::kContinue;
   self.stopped_at = nullptr;
   if (!self.interrupted.empty() && self.interrupted.back().rip == rip.v &&
       self.interrupted.back().rsp == cpu_->gpr(vcpu, kRsp)) {
@@ -275,7 +280,7 @@ CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
   const PointKey key{pause ? PointOp::kPause : PointOp::kGuest, 0, name.c_str()};
   if (machine_.decide(key)) {
     self.actor->at = key;
-    self.stopped_at = &*found;
+    self.stopped_at = found;
     return CpuAction::kSuspend;
   }
   write_point_event(*found);
@@ -311,7 +316,7 @@ std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
 CpuAction SoftDomain::pause(VcpuId vcpu) {
   sync(vcpu);
   if (!machine_.exploring()) return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
-  if (!points_.empty()) return CpuAction::kContinue;  // the kit names its own
+  if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;
   state(vcpu).actor->at = key;

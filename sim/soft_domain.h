@@ -91,6 +91,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   bool go_on_with_hypercall(Vcpu& vcpu);
   bool interrupt_deliverable(Vcpu& vcpu);
   void after_halt(Vcpu& vcpu);
+  const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
   uint64_t budget(const Vcpu& vcpu) const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
