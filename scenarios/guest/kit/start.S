@@ -1,6 +1,8 @@
 /* PVH entry, the APs' trampoline and the interrupt stubs of the ELF builds, 64- and 32-bit. Entered in 32-bit protected mode without
  * paging, %ebx = physical address of struct hvm_start_info. */
 
+    .file "start.S" /* or the symbol table would have the object's name, a temporary one */
+
 #ifdef __x86_64__
 #define WORD .quad
 #define REGION_CS 0x10

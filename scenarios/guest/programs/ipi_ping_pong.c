@@ -22,11 +22,23 @@ static void pass_on(unsigned vcpu) {
   if (r) xs_failure("send: %s", xs_result(r));
 }
 
-static void take_turns(unsigned vcpu) {
 #ifdef VCPU_VECTOR
+static unsigned ready; /* vCPUs that have their vector */
+
+/* The token must not come before the vector: QEMU does not make up for an upcall that had none. */
+static void set_vector(void) {
   long r = xs_events_init_vcpu_vector();
   if (r) xs_failure("set_evtchn_upcall_vector: %s", xs_result(r));
+  XS_FETCH_ADD(&ready, 1);
+  while (XS_LOAD(&ready) < vcpus) xs_pause();
+}
 #endif
+
+static void take_turns(unsigned vcpu) {
+#ifdef VCPU_VECTOR
+  set_vector();
+#endif
+  if (vcpu == 0) pass_on(0);
   for (unsigned round = 1; round <= ROUNDS; round++) {
     XS_WAIT(*(volatile unsigned*)&tokens[vcpu] == round);
     XS_FETCH_ADD(&finished, round == ROUNDS);
@@ -48,7 +60,6 @@ void xs_main(void) {
   evtchn_port_t none = 0;
   xs_printf("bind_ipi to vCPU %u: %s\n", vcpus, xs_result(xs_bind_ipi(vcpus, &none)));
   xs_start_vcpus(vcpus, take_turns);
-  pass_on(0);
   take_turns(0);
   XS_CHECK(XS_LOAD(&finished) == vcpus);
   for (unsigned vcpu = 0; vcpu < vcpus; vcpu++) xs_printf("vCPU %u had %u tokens\n", vcpu, tokens[vcpu]);
