@@ -52,7 +52,7 @@ void notify(Entry& entry, Vcpu& vcpu) {
     if (!entry.platform().lapic_enabled(vcpu.ref())) return;
     entry.platform().assert_lapic_vector(vcpu.ref(), vector);
     kick(entry, vcpu);
-  } else if (decode_via(domain.callback_via.load()).type == Via::kVector) {
+  } else if (domain.callback_via.load() >> kTypeShift == HVM_PARAM_CALLBACK_TYPE_VECTOR) {
     kick(entry, vcpu);
   } else if (vcpu.id().v == 0) {
     update_callback_level(entry, domain);

@@ -22,12 +22,8 @@ Vcpu::Vcpu(Platform& platform, Domain& owner, VcpuId vcpu_id)
       virq_lock(LockRank::kVirq, Site::kVirqLock, owner.id(), vcpu_id.v),
       lock(LockRank::kVcpu, Site::kVcpuLock, owner.id(), vcpu_id.v),
       domain_(owner),
-      id_(vcpu_id) {
+      ref_{owner.id(), vcpu_id} {
   runstate.state = vcpu_id.v == 0 ? RUNSTATE_runnable : RUNSTATE_offline;
-}
-
-VcpuRef Vcpu::ref() const {
-  return {domain_.id(), id_};
 }
 
 }  // namespace xensim::xen

@@ -36,8 +36,8 @@ class Vcpu {
   Vcpu& operator=(const Vcpu&) = delete;
 
   Domain& domain() const { return domain_; }
-  VcpuId id() const { return id_; }
-  VcpuRef ref() const;
+  VcpuId id() const { return ref_.vcpu; }
+  VcpuRef ref() const { return ref_; }
 
   // pause_flags: may run when both are 0.
   Shared<uint32_t> blocked;  // waits for an event (SCHEDOP_block or poll, HLT)
@@ -73,7 +73,7 @@ class Vcpu {
 
  private:
   Domain& domain_;
-  VcpuId id_;
+  const VcpuRef ref_;
 };
 
 }  // namespace xensim::xen

@@ -129,7 +129,8 @@ TEST_CASE("32-bit runstate is 44 bytes") {
   guest.platform.poke<uint32_t>(kArea + 44, 0x5a5a5a5a);
   CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_vcpu_op, {VCPUOP_register_runstate_memory_area, 0, Guest::kArgument}) ==
         0);
-  CHECK(guest.platform.peek_as<xen::abi32::vcpu_runstate_info>(kArea).state_entry_time == 2'000'000);
+  CHECK(guest.platform.peek_as<uint64_t>(kArea + offsetof(xen::abi32::vcpu_runstate_info, state_entry_time)) ==
+        2'000'000);
   CHECK(guest.platform.peek_as<uint32_t>(kArea + 44) == 0x5a5a5a5a);
 }
 
