@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -125,7 +124,8 @@ class GrantTable {
   std::vector<std::deque<uint32_t>> free_handles_ XS_GUARDED_BY(maptrack_lock);
 };
 
-// Unmaps everything that a dying domain has mapped, so that the pins on other domains' entries go.
+// Drops the pins of everything that an ended domain has mapped; what its own map shows stays, for nobody looks there
+// any more.
 void release_grant_mappings(Entry& entry, Domain& domain);
 
 }  // namespace xensim::xen

@@ -1,6 +1,7 @@
 #include "models/xen/lifecycle.h"
 
 #include "models/xen/abi/public.h"
+#include "models/xen/grant_table.h"
 #include "models/xen/poll.h"
 
 namespace xensim::xen {
@@ -20,6 +21,7 @@ void shut_down(Entry& entry, Domain& domain, uint8_t reason) {
     reason = *domain.shutdown_code;
     if (domain.shut_down.exchange(true)) return;
   }
+  release_grant_mappings(entry, domain);  // the toolstack destroys what has ended: others' pages are free of it
   entry.platform().shutdown(domain.id(), reason_of(reason));
 }
 

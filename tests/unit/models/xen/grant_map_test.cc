@@ -214,5 +214,20 @@ TEST_CASE("a page in use through a grant is not given out again") {
   CHECK(guests.mapping(kA, 9) == Mfn{7});
 }
 
+TEST_CASE("a domain that ends lets go of what it mapped") {
+  TwoGuests guests;
+  guests.grant(kA, 8, kB, 7);
+  guests.grant(kA, 9, kB, 8);
+  const uint32_t handle = guests.map(kB, kA, 8, kPlace).handle;
+  guests.map(kB, kA, 9, kPlace + 1, GNTMAP_host_map | GNTMAP_readonly);
+  CHECK(guests.unmap(kB, handle, kPlace) == GNTST_okay);
+  CHECK(guests.entry(kA, 9).flags == (GTF_permit_access | GTF_reading));
+  sched_shutdown shutdown{};
+  guests.call_with(kB, __HYPERVISOR_sched_op, SCHEDOP_shutdown, shutdown);
+  CHECK(guests.entry(kA, 8).flags == GTF_permit_access);
+  CHECK(guests.entry(kA, 9).flags == GTF_permit_access);
+  CHECK(guests.broken().empty());
+}
+
 }  // namespace
 }  // namespace xensim

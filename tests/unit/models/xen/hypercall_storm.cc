@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kRam = 64 * kPageSize;  // of each domain
 constexpr std::array kDomains = {DomId{1}, DomId{2}};
-constexpr uint64_t kExtraPages = 2048;  // grant frames, shared_info, and all that reservations may add
+constexpr uint64_t kExtraPages = 640;  // grant frames, shared_info, and all that reservations may add
 
 // Mappings are followed as a vCPU's would be: a page that the core took away is gone.
 class StormPlatform : public PlainPlatform {
@@ -76,34 +76,22 @@ class Storm {
     using xen::abi::FieldKind;
     if (below(8) == 0) return number();
     switch (kind) {
-      case FieldKind::kPointer:
-        return below(kRam);
-      case FieldKind::kNanoseconds:
-        return below(3'000'000);
-      case FieldKind::kDomid:
-        return below(3) == 0 ? DOMID_SELF : below(4);
-      case FieldKind::kPort:
-        return below(12);
-      case FieldKind::kVcpu:
-        return below(3);
+      case FieldKind::kPointer: return below(kRam);
+      case FieldKind::kNanoseconds: return below(3'000'000);
+      case FieldKind::kDomid: return below(3) == 0 ? DOMID_SELF : below(4);
+      case FieldKind::kPort: return below(12);
+      case FieldKind::kVcpu: return below(3);
       case FieldKind::kGref:
       case FieldKind::kCopySource:
-      case FieldKind::kCopyDest:
-        return below(3) == 0 ? below(64) : 8 + below(4);
-      case FieldKind::kGfn:
-        return below(80);
-      case FieldKind::kMapSpace:
-        return below(6);
-      case FieldKind::kHvmParam:
-        return below(40);
-      case FieldKind::kShutdown:
-        return below(7);
-      case FieldKind::kHex:
-        return below(2) == 0 ? below(8) : below(80) << kPageShift;
+      case FieldKind::kCopyDest: return below(3) == 0 ? below(64) : 8 + below(4);
+      case FieldKind::kGfn: return below(80);
+      case FieldKind::kMapSpace: return below(6);
+      case FieldKind::kHvmParam: return below(40);
+      case FieldKind::kShutdown: return below(7);
+      case FieldKind::kHex: return below(2) == 0 ? below(8) : below(80) << kPageShift;
       case FieldKind::kUnsigned:
       case FieldKind::kSigned:
-      case FieldKind::kGrantStatus:
-        break;
+      case FieldKind::kGrantStatus: break;
     }
     return below(6);
   }
@@ -134,18 +122,10 @@ class Storm {
     const size_t domain = below(kDomains.size());
     const VcpuRef vcpu{kDomains[domain], VcpuId{static_cast<uint32_t>(below(2))}};
     switch (below(16)) {
-      case 0:
-        write_grant(domain);
-        break;
-      case 1:
-        platform_.time.v += below(2'000'000);
-        break;
-      case 2:
-        core_.api->external_event(kDomains[domain], Port{static_cast<uint32_t>(below(16))});
-        break;
-      default:
-        hypercall(domain, vcpu);
-        break;
+      case 0: write_grant(domain); break;
+      case 1: platform_.time.v += below(2'000'000); break;
+      case 2: core_.api->external_event(kDomains[domain], Port{static_cast<uint32_t>(below(16))}); break;
+      default: hypercall(domain, vcpu); break;
     }
   }
 
@@ -183,8 +163,6 @@ class Storm {
 
 }  // namespace
 
-StormReport run_storm(const StormSource& source) {
-  return Storm(source).run();
-}
+StormReport run_storm(const StormSource& source) { return Storm(source).run(); }
 
 }  // namespace xensim
