@@ -30,12 +30,9 @@ int64_t do_console_io(HypercallContext& context) {
   if (!context.domain.privileged()) return -XEN_EPERM;
   const auto count = static_cast<uint32_t>(context.arg(1));
   switch (static_cast<uint32_t>(context.arg(0))) {
-    case CONSOLEIO_write:
-      return console_write(context, count, Gva{context.arg(2)});
-    case CONSOLEIO_read:
-      return count > std::numeric_limits<int32_t>::max() ? -XEN_E2BIG : 0;  // nothing was typed
-    default:
-      return -XEN_ENOSYS;
+    case CONSOLEIO_write: return console_write(context, count, Gva{context.arg(2)});
+    case CONSOLEIO_read: return count > std::numeric_limits<int32_t>::max() ? -XEN_E2BIG : 0;  // nothing was typed
+    default: return -XEN_ENOSYS;
   }
 }
 

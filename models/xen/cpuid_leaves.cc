@@ -22,14 +22,10 @@ uint32_t tsc_khz(const ClockSample& clock) {
 XenCpuidResult time_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
   const ClockSample clock = entry.platform().clock(vcpu.domain().id());
   switch (subleaf) {
-    case 0:
-      return {.eax = kTscIsSafe | kHasRdtscp, .ebx = 0, .ecx = tsc_khz(clock), .edx = 1};
-    case 1:
-      return {.ecx = clock.tsc_to_system_mul, .edx = static_cast<uint32_t>(int32_t{clock.tsc_shift})};
-    case 2:
-      return {.eax = tsc_khz(clock)};
-    default:
-      return {};
+    case 0: return {.eax = kTscIsSafe | kHasRdtscp, .ebx = 0, .ecx = tsc_khz(clock), .edx = 1};
+    case 1: return {.ecx = clock.tsc_to_system_mul, .edx = static_cast<uint32_t>(int32_t{clock.tsc_shift})};
+    case 2: return {.eax = tsc_khz(clock)};
+    default: return {};
   }
 }
 
@@ -51,16 +47,11 @@ std::optional<XenCpuidResult> xen_cpuid(Entry& entry, Vcpu& vcpu, uint32_t leaf,
                             .ebx = XEN_CPUID_SIGNATURE_EBX,
                             .ecx = XEN_CPUID_SIGNATURE_ECX,
                             .edx = XEN_CPUID_SIGNATURE_EDX};
-    case 1:
-      return XenCpuidResult{.eax = kVersion};
-    case 2:
-      return XenCpuidResult{.eax = 1, .ebx = kHypercallMsr};
-    case 3:
-      return time_leaf(entry, vcpu, subleaf);
-    case 4:
-      return hvm_leaf(vcpu, subleaf);
-    default:
-      return XenCpuidResult{};
+    case 1: return XenCpuidResult{.eax = kVersion};
+    case 2: return XenCpuidResult{.eax = 1, .ebx = kHypercallMsr};
+    case 3: return time_leaf(entry, vcpu, subleaf);
+    case 4: return hvm_leaf(vcpu, subleaf);
+    default: return XenCpuidResult{};
   }
 }
 

@@ -15,9 +15,7 @@ namespace {
 
 constexpr uint32_t kUnmapBatch = 32;  // Xen's GNTTAB_UNMAP_BATCH_SIZE
 
-uint32_t pin_increment(uint32_t flags) {
-  return (flags & GNTMAP_readonly) != 0 ? kPinHostRead : kPinHostWrite;
-}
+uint32_t pin_increment(uint32_t flags) { return (flags & GNTMAP_readonly) != 0 ? kPinHostRead : kPinHostWrite; }
 
 // Pins the entry; on success the frame has a reference of its owner's p2m. GNTST_*.
 int16_t pin_for_mapping(HypercallContext& context, Domain& owner, const gnttab_map_grant_ref& op, Mfn& frame) {

@@ -16,9 +16,7 @@ namespace xensim::xen {
 namespace {
 
 // What Xen's handle checks say at once: the array must not wrap around the address space or reach into its upper half.
-bool array_addressable(Gva list, uint64_t bytes) {
-  return list.v + bytes >= list.v;
-}
+bool array_addressable(Gva list, uint64_t bytes) { return list.v + bytes >= list.v; }
 
 // An unprivileged domain may ask about its own table alone. Domain 0 always exists in Xen, here or not. GNTST_*.
 int16_t find_table(HypercallContext& context, uint16_t domid, Domain*& domain) {
@@ -132,8 +130,7 @@ int64_t do_grant_table_op(HypercallContext& context) {
   switch (op) {
     case GNTTABOP_query_size:
     case GNTTABOP_set_version:
-    case GNTTABOP_get_version:
-      break;
+    case GNTTABOP_get_version: break;
     case GNTTABOP_setup_table:
     case GNTTABOP_copy:
     case GNTTABOP_map_grant_ref:
@@ -141,29 +138,21 @@ int64_t do_grant_table_op(HypercallContext& context) {
     case GNTTABOP_swap_grant_ref:
       if (context.flavour().grant_ops_enosys) return -XEN_ENOSYS;
       break;
-    default:
-      return -XEN_ENOSYS;  // not audited for HVM guests; also every number with continuation bits
+    default: return -XEN_ENOSYS;  // not audited for HVM guests; also every number with continuation bits
   }
   if (static_cast<int32_t>(count) < 0) return -XEN_EINVAL;
   if (!array_addressable(list, uint64_t{count} * sizeof(gnttab_copy))) return -XEN_EFAULT;
   switch (op) {
-    case GNTTABOP_query_size:
-      return query_size(context, list, count);
-    case GNTTABOP_set_version:
-      return set_version(context, list);
-    case GNTTABOP_get_version:
-      return get_version(context, list);
+    case GNTTABOP_query_size: return query_size(context, list, count);
+    case GNTTABOP_set_version: return set_version(context, list);
+    case GNTTABOP_get_version: return get_version(context, list);
     case GNTTABOP_setup_table:
       return context.mode64() ? setup_table<gnttab_setup_table>(context, list, count)
                               : setup_table<abi32::gnttab_setup_table>(context, list, count);
-    case GNTTABOP_copy:
-      return copy_grants(context, list, count);
-    case GNTTABOP_map_grant_ref:
-      return map_grant_refs(context, list, count);
-    case GNTTABOP_unmap_grant_ref:
-      return unmap_grant_refs(context, list, count);
-    default:
-      return swap_grant_refs(context, list, count);
+    case GNTTABOP_copy: return copy_grants(context, list, count);
+    case GNTTABOP_map_grant_ref: return map_grant_refs(context, list, count);
+    case GNTTABOP_unmap_grant_ref: return unmap_grant_refs(context, list, count);
+    default: return swap_grant_refs(context, list, count);
   }
 }
 

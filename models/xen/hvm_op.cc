@@ -25,8 +25,7 @@ constexpr bool is_deprecated(uint32_t index) {
     case 26:  // BUFIOREQ_EVTCHN
     case 30:  // MEMORY_EVENT_MSR
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -39,10 +38,8 @@ constexpr bool guest_may_set(uint32_t index) {
     case HVM_PARAM_VM_GENERATION_ID_ADDR:
     case HVM_PARAM_STORE_EVTCHN:
     case HVM_PARAM_CONSOLE_EVTCHN:
-    case HVM_PARAM_X87_FIP_WIDTH:
-      return true;
-    default:
-      return false;
+    case HVM_PARAM_X87_FIP_WIDTH: return true;
+    default: return false;
   }
 }
 
@@ -89,8 +86,7 @@ int64_t set_param(HypercallContext& context, Gva at) {
       set_callback_via(context, *domain, value);
       latch_abi(context, *domain, context.mode64());
       break;
-    case HVM_PARAM_ACPI_IOPORTS_LOCATION:
-      return -XEN_ENODEV;  // no PM timer (type=pvh)
+    case HVM_PARAM_ACPI_IOPORTS_LOCATION: return -XEN_ENODEV;  // no PM timer (type=pvh)
     case HVM_PARAM_X87_FIP_WIDTH:
       if (value != 0 && value != 4 && value != 8) return -XEN_EINVAL;
       break;
@@ -105,8 +101,7 @@ int64_t set_param(HypercallContext& context, Gva at) {
       value = *checked;
       break;
     }
-    default:
-      break;
+    default: break;
   }
   const LockGuard guard(context, domain->lock);
   domain->hvm_params[index] = value;
@@ -142,15 +137,9 @@ int64_t get_mem_type(HypercallContext& context, Gva at) {
   if (domain != &context.domain && !context.domain.privileged()) return -XEN_EPERM;
   switch (domain->p2m().lookup(Gfn{op.pfn}).type) {
     case PageType::kRam:
-    case PageType::kGrantRw:
-      op.mem_type = HVMMEM_ram_rw;
-      break;
-    case PageType::kGrantRo:
-      op.mem_type = HVMMEM_ram_ro;
-      break;
-    case PageType::kHole:
-      op.mem_type = HVMMEM_mmio_dm;
-      break;
+    case PageType::kGrantRw: op.mem_type = HVMMEM_ram_rw; break;
+    case PageType::kGrantRo: op.mem_type = HVMMEM_ram_ro; break;
+    case PageType::kHole: op.mem_type = HVMMEM_mmio_dm; break;
   }
   return write_guest(context, at, op) ? 0 : -XEN_EFAULT;
 }
@@ -182,28 +171,17 @@ int64_t xentrace(HypercallContext& context, Gva at) {
 int64_t do_hvm_op(HypercallContext& context) {
   const Gva at{context.arg(1)};
   switch (context.arg(0)) {
-    case HVMOP_set_param:
-      return set_param(context, at);
-    case HVMOP_get_param:
-      return get_param(context, at);
-    case HVMOP_flush_tlbs:
-      return at.v == 0 ? 0 : -XEN_EINVAL;
-    case HVMOP_pagetable_dying:
-      return pagetable_dying(context, at);
-    case HVMOP_get_time:
-      return get_time(context, at);
-    case HVMOP_xentrace:
-      return xentrace(context, at);
-    case HVMOP_get_mem_type:
-      return get_mem_type(context, at);
-    case HVMOP_set_evtchn_upcall_vector:
-      return set_evtchn_upcall_vector(context, at);
-    case HVMOP_guest_request_vm_event:
-      return at.v == 0 ? 0 : -XEN_EINVAL;
-    case HVMOP_altp2m:
-      return -XEN_EOPNOTSUPP;
-    default:
-      return -XEN_ENOSYS;
+    case HVMOP_set_param: return set_param(context, at);
+    case HVMOP_get_param: return get_param(context, at);
+    case HVMOP_flush_tlbs: return at.v == 0 ? 0 : -XEN_EINVAL;
+    case HVMOP_pagetable_dying: return pagetable_dying(context, at);
+    case HVMOP_get_time: return get_time(context, at);
+    case HVMOP_xentrace: return xentrace(context, at);
+    case HVMOP_get_mem_type: return get_mem_type(context, at);
+    case HVMOP_set_evtchn_upcall_vector: return set_evtchn_upcall_vector(context, at);
+    case HVMOP_guest_request_vm_event: return at.v == 0 ? 0 : -XEN_EINVAL;
+    case HVMOP_altp2m: return -XEN_EOPNOTSUPP;
+    default: return -XEN_ENOSYS;
   }
 }
 

@@ -46,12 +46,9 @@ int64_t reservation_figures(HypercallContext& context, uint32_t op, Gva at) {
   P2m& p2m = domain->p2m();
   const LockGuard guard(context, p2m.lock);
   switch (op) {
-    case XENMEM_current_reservation:
-      return static_cast<int64_t>(p2m.current_pages());
-    case XENMEM_maximum_reservation:
-      return static_cast<int64_t>(p2m.max_pages());
-    default:
-      return static_cast<int64_t>(p2m.highest_gfn().v);
+    case XENMEM_current_reservation: return static_cast<int64_t>(p2m.current_pages());
+    case XENMEM_maximum_reservation: return static_cast<int64_t>(p2m.max_pages());
+    default: return static_cast<int64_t>(p2m.highest_gfn().v);
   }
 }
 
@@ -302,31 +299,21 @@ int64_t reserved_device_memory(HypercallContext& context, Gva at) {
 // Calls that a domain is not given, by sub-op; `start` is where a continuation would go on.
 int64_t privileged_op(HypercallContext& context, uint32_t op, uint64_t start, Gva at) {
   switch (op) {
-    case kClaimPages:
-      return start != 0 ? -XEN_EINVAL : claim_pages(context, at);
-    case XENMEM_get_vnumainfo:
-      return start != 0 ? -XEN_EINVAL : get_vnuma_info(context, at);
-    case kReservedDeviceMemoryMap:
-      return start != 0 ? -XEN_EINVAL : reserved_device_memory(context, at);
-    case XENMEM_acquire_resource:
-      return -XEN_EACCES;
-    case kAccessOp:
-      return refuse(context, at, 24, -XEN_EINVAL);
-    default:
-      break;
+    case kClaimPages: return start != 0 ? -XEN_EINVAL : claim_pages(context, at);
+    case XENMEM_get_vnumainfo: return start != 0 ? -XEN_EINVAL : get_vnuma_info(context, at);
+    case kReservedDeviceMemoryMap: return start != 0 ? -XEN_EINVAL : reserved_device_memory(context, at);
+    case XENMEM_acquire_resource: return -XEN_EACCES;
+    case kAccessOp: return refuse(context, at, 24, -XEN_EINVAL);
+    default: break;
   }
   if (start != 0) return -XEN_ENOSYS;
   switch (op) {
     case XENMEM_set_pod_target:
-    case XENMEM_get_pod_target:
-      return refuse(context, at, 40, -XEN_EINVAL);
+    case XENMEM_get_pod_target: return refuse(context, at, 40, -XEN_EINVAL);
     case kSharingFreedPages:
-    case kSharingSharedPages:
-      return 0;
-    case XENMEM_machphys_compat_mfn_list:
-      return -XEN_EOPNOTSUPP;
-    default:
-      return -XEN_ENOSYS;
+    case kSharingSharedPages: return 0;
+    case XENMEM_machphys_compat_mfn_list: return -XEN_EOPNOTSUPP;
+    default: return -XEN_ENOSYS;
   }
 }
 
@@ -340,22 +327,18 @@ int64_t do_memory_op(HypercallContext& context) {
   switch (op) {
     case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
-    case XENMEM_populate_physmap:
-      return change_reservation(context, op, start, at);
+    case XENMEM_populate_physmap: return change_reservation(context, op, start, at);
     case XENMEM_add_to_physmap:
       return wide ? add_to_physmap<xen_add_to_physmap>(context, start, at)
                   : add_to_physmap<abi32::xen_add_to_physmap>(context, start, at);
     case XENMEM_add_to_physmap_batch:
       return wide ? add_to_physmap_batch<xen_add_to_physmap_batch, uint64_t>(context, start, at)
                   : add_to_physmap_batch<abi32::xen_add_to_physmap_batch, uint32_t>(context, start, at);
-    case XENMEM_maximum_ram_page:
-      return start != 0 ? -XEN_EINVAL : kMaximumRamPage;
+    case XENMEM_maximum_ram_page: return start != 0 ? -XEN_EINVAL : kMaximumRamPage;
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
-    case XENMEM_maximum_gpfn:
-      return start != 0 ? -XEN_EINVAL : reservation_figures(context, op, at);
-    case XENMEM_exchange:
-      return start != 0 ? -XEN_EINVAL : exchange(context, at);
+    case XENMEM_maximum_gpfn: return start != 0 ? -XEN_EINVAL : reservation_figures(context, op, at);
+    case XENMEM_exchange: return start != 0 ? -XEN_EINVAL : exchange(context, at);
     case XENMEM_remove_from_physmap:
       if (start != 0) return -XEN_EINVAL;
       return wide ? remove_from_physmap<xen_remove_from_physmap>(context, at)
@@ -370,8 +353,7 @@ int64_t do_memory_op(HypercallContext& context) {
       if (start != 0) return -XEN_ENOSYS;
       return wide ? machphys_mfn_list<xen_machphys_mfn_list>(context, at)
                   : machphys_mfn_list<abi32::xen_machphys_mfn_list>(context, at);
-    default:
-      return privileged_op(context, op, start, at);
+    default: return privileged_op(context, op, start, at);
   }
 }
 

@@ -49,21 +49,14 @@ int64_t do_vm_assist(HypercallContext& context) {
   const auto type = static_cast<uint32_t>(context.arg(1));
   if (type >= 64 || (kValid >> type & 1) == 0) return -XEN_EINVAL;
   switch (static_cast<uint32_t>(context.arg(0))) {
-    case VMASST_CMD_enable:
-      context.domain.vm_assist.fetch_or(uint64_t{1} << type);
-      return 0;
-    case VMASST_CMD_disable:
-      context.domain.vm_assist.fetch_and(~(uint64_t{1} << type));
-      return 0;
-    default:
-      return -XEN_ENOSYS;
+    case VMASST_CMD_enable: context.domain.vm_assist.fetch_or(uint64_t{1} << type); return 0;
+    case VMASST_CMD_disable: context.domain.vm_assist.fetch_and(~(uint64_t{1} << type)); return 0;
+    default: return -XEN_ENOSYS;
   }
 }
 
 // Every sub-op is refused to a guest without physical interrupts of its own (type=pvh).
-int64_t do_physdev_op(HypercallContext& /*context*/) {
-  return -XEN_ENOSYS;
-}
+int64_t do_physdev_op(HypercallContext& /*context*/) { return -XEN_ENOSYS; }
 
 // platform_op, sysctl, domctl: interfaces whose version, the first word, changes with each release; a guest that
 // guesses it right is refused all the same. -EACCES: another version.
@@ -73,21 +66,13 @@ int64_t do_control_op(HypercallContext& context) {
   return -XEN_EACCES;
 }
 
-int64_t do_mmuext_op(HypercallContext& /*context*/) {
-  return -XEN_EINVAL;
-}
+int64_t do_mmuext_op(HypercallContext& /*context*/) { return -XEN_EINVAL; }
 
-int64_t do_xsm_op(HypercallContext& /*context*/) {
-  return -XEN_ENOSYS;
-}
+int64_t do_xsm_op(HypercallContext& /*context*/) { return -XEN_ENOSYS; }
 
-int64_t do_argo_op(HypercallContext& /*context*/) {
-  return -XEN_ENOSYS;
-}
+int64_t do_argo_op(HypercallContext& /*context*/) { return -XEN_ENOSYS; }
 
-int64_t do_xenpmu_op(HypercallContext& /*context*/) {
-  return -XEN_EOPNOTSUPP;
-}
+int64_t do_xenpmu_op(HypercallContext& /*context*/) { return -XEN_EOPNOTSUPP; }
 
 // The device model's interface, of which a guest gets no further than the checks of its arguments.
 int64_t do_dm_op(HypercallContext& context) {
@@ -106,9 +91,7 @@ int64_t do_dm_op(HypercallContext& context) {
   return -XEN_EPERM;
 }
 
-int64_t do_hypfs_op(HypercallContext& /*context*/) {
-  return -XEN_EPERM;
-}
+int64_t do_hypfs_op(HypercallContext& /*context*/) { return -XEN_EPERM; }
 
 // How Xen continues a long paging domctl; of no use to anybody else (measured).
 int64_t do_paging_domctl_cont(HypercallContext& context) {

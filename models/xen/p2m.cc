@@ -60,9 +60,7 @@ std::optional<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) c
   return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
 }
 
-bool P2m::is_ram(Entry& /*entry*/, Gfn gfn) const {
-  return lookup(gfn).is_ram();
-}
+bool P2m::is_ram(Entry& /*entry*/, Gfn gfn) const { return lookup(gfn).is_ram(); }
 
 void P2m::forget_location(P2mEntry entry, Gfn gfn) {
   if (!entry.is_ram() || gfn_of(entry.frame) != gfn) return;
@@ -140,9 +138,7 @@ uint64_t P2m::pages_ever() const {
   return first_pages_ + extra_frames_.size() + unplaced_pages_;
 }
 
-uint64_t P2m::current_pages() const {
-  return pages_ever() - free_pages_.size();
-}
+uint64_t P2m::current_pages() const { return pages_ever() - free_pages_.size(); }
 
 std::optional<Mfn> P2m::take_page() {
   {

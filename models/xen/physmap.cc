@@ -62,12 +62,9 @@ int64_t map_to_physmap(HypercallContext& context, Domain& domain, uint32_t space
     case XENMAPSPACE_shared_info:
       if (idx != 0) return -XEN_EINVAL;
       return place_page(context, domain.p2m(), Mfn{domain.shared_info().v >> kPageShift}, gfn);
-    case XENMAPSPACE_grant_table:
-      return place_grant_frame(context, domain, idx, gfn);
-    case XENMAPSPACE_gmfn:
-      return move_page(context, domain, Gfn{idx}, gfn);
-    default:
-      return -XEN_EINVAL;
+    case XENMAPSPACE_grant_table: return place_grant_frame(context, domain, idx, gfn);
+    case XENMAPSPACE_gmfn: return move_page(context, domain, Gfn{idx}, gfn);
+    default: return -XEN_EINVAL;
   }
 }
 

@@ -69,30 +69,18 @@ int64_t commandline(HypercallContext& context, Gva to) {
 int64_t do_xen_version(HypercallContext& context) {
   const Gva at{context.arg(1)};
   switch (static_cast<uint32_t>(context.arg(0))) {
-    case XENVER_version:
-      return kVersion;
-    case XENVER_extraversion:
-      return write_text<XEN_EXTRAVERSION_LEN>(context, at, kExtraVersion);
-    case XENVER_compile_info:
-      return compile_info(context, at);
-    case XENVER_capabilities:
-      return write_text<XEN_CAPABILITIES_INFO_LEN>(context, at, kCapabilities);
-    case XENVER_changeset:
-      return write_text<XEN_CHANGESET_INFO_LEN>(context, at, "");
-    case XENVER_platform_parameters:
-      return platform_parameters(context, at);
-    case XENVER_get_features:
-      return get_features(context, at);
-    case XENVER_pagesize:
-      return at.v == 0 ? static_cast<int64_t>(kPageSize) : -XEN_EINVAL;
-    case XENVER_guest_handle:
-      return guest_handle(context, at);
-    case XENVER_commandline:
-      return commandline(context, at);
-    case XENVER_build_id:
-      return context.domain.privileged() ? -XEN_ENODATA : -XEN_EPERM;
-    default:
-      return -XEN_ENOSYS;
+    case XENVER_version: return kVersion;
+    case XENVER_extraversion: return write_text<XEN_EXTRAVERSION_LEN>(context, at, kExtraVersion);
+    case XENVER_compile_info: return compile_info(context, at);
+    case XENVER_capabilities: return write_text<XEN_CAPABILITIES_INFO_LEN>(context, at, kCapabilities);
+    case XENVER_changeset: return write_text<XEN_CHANGESET_INFO_LEN>(context, at, "");
+    case XENVER_platform_parameters: return platform_parameters(context, at);
+    case XENVER_get_features: return get_features(context, at);
+    case XENVER_pagesize: return at.v == 0 ? static_cast<int64_t>(kPageSize) : -XEN_EINVAL;
+    case XENVER_guest_handle: return guest_handle(context, at);
+    case XENVER_commandline: return commandline(context, at);
+    case XENVER_build_id: return context.domain.privileged() ? -XEN_ENODATA : -XEN_EPERM;
+    default: return -XEN_ENOSYS;
   }
 }
 

@@ -181,9 +181,7 @@ struct e820entry {
 namespace xensim::xen {
 
 // The guest address that a 32-bit handle holds.
-inline uint64_t handle_value(abi32::Handle handle) {
-  return handle.p;
-}
+inline uint64_t handle_value(abi32::Handle handle) { return handle.p; }
 
 // Where either layout puts what the core touches directly (Xen public/xen.h, compiled for both widths).
 #define XS_OFFSET(type, member, offset) static_assert(offsetof(type, member) == (offset))

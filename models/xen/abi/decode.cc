@@ -16,18 +16,12 @@ namespace {
 
 std::string_view domid_name(uint64_t id) {
   switch (id) {
-    case DOMID_SELF:
-      return "DOMID_SELF";
-    case DOMID_IO:
-      return "DOMID_IO";
-    case DOMID_XEN:
-      return "DOMID_XEN";
-    case DOMID_COW:
-      return "DOMID_COW";
-    case DOMID_INVALID:
-      return "DOMID_INVALID";
-    default:
-      return {};
+    case DOMID_SELF: return "DOMID_SELF";
+    case DOMID_IO: return "DOMID_IO";
+    case DOMID_XEN: return "DOMID_XEN";
+    case DOMID_COW: return "DOMID_COW";
+    case DOMID_INVALID: return "DOMID_INVALID";
+    default: return {};
   }
 }
 
@@ -44,50 +38,28 @@ std::string_view shutdown_name(uint64_t reason) {
 
 std::string_view hvm_param_name(uint64_t index) {
   switch (index) {
-    case HVM_PARAM_CALLBACK_IRQ:
-      return "CALLBACK_IRQ";
-    case HVM_PARAM_STORE_PFN:
-      return "STORE_PFN";
-    case HVM_PARAM_STORE_EVTCHN:
-      return "STORE_EVTCHN";
-    case HVM_PARAM_IOREQ_PFN:
-      return "IOREQ_PFN";
-    case HVM_PARAM_BUFIOREQ_PFN:
-      return "BUFIOREQ_PFN";
-    case HVM_PARAM_VIRIDIAN:
-      return "VIRIDIAN";
-    case HVM_PARAM_TIMER_MODE:
-      return "TIMER_MODE";
-    case HVM_PARAM_HPET_ENABLED:
-      return "HPET_ENABLED";
-    case HVM_PARAM_IDENT_PT:
-      return "IDENT_PT";
-    case HVM_PARAM_ACPI_S_STATE:
-      return "ACPI_S_STATE";
-    case HVM_PARAM_VM86_TSS:
-      return "VM86_TSS";
-    case HVM_PARAM_VPT_ALIGN:
-      return "VPT_ALIGN";
-    case HVM_PARAM_CONSOLE_PFN:
-      return "CONSOLE_PFN";
-    case HVM_PARAM_CONSOLE_EVTCHN:
-      return "CONSOLE_EVTCHN";
-    case HVM_PARAM_ACPI_IOPORTS_LOCATION:
-      return "ACPI_IOPORTS_LOCATION";
-    case HVM_PARAM_TRIPLE_FAULT_REASON:
-      return "TRIPLE_FAULT_REASON";
-    case HVM_PARAM_VM_GENERATION_ID_ADDR:
-      return "VM_GENERATION_ID_ADDR";
-    case HVM_PARAM_ALTP2M:
-      return "ALTP2M";
-    case HVM_PARAM_X87_FIP_WIDTH:
-      return "X87_FIP_WIDTH";
-    case HVM_PARAM_VM86_TSS_SIZED:
-      return "VM86_TSS_SIZED";
-    case HVM_PARAM_MCA_CAP:
-      return "MCA_CAP";
-    default:
-      return {};
+    case HVM_PARAM_CALLBACK_IRQ: return "CALLBACK_IRQ";
+    case HVM_PARAM_STORE_PFN: return "STORE_PFN";
+    case HVM_PARAM_STORE_EVTCHN: return "STORE_EVTCHN";
+    case HVM_PARAM_IOREQ_PFN: return "IOREQ_PFN";
+    case HVM_PARAM_BUFIOREQ_PFN: return "BUFIOREQ_PFN";
+    case HVM_PARAM_VIRIDIAN: return "VIRIDIAN";
+    case HVM_PARAM_TIMER_MODE: return "TIMER_MODE";
+    case HVM_PARAM_HPET_ENABLED: return "HPET_ENABLED";
+    case HVM_PARAM_IDENT_PT: return "IDENT_PT";
+    case HVM_PARAM_ACPI_S_STATE: return "ACPI_S_STATE";
+    case HVM_PARAM_VM86_TSS: return "VM86_TSS";
+    case HVM_PARAM_VPT_ALIGN: return "VPT_ALIGN";
+    case HVM_PARAM_CONSOLE_PFN: return "CONSOLE_PFN";
+    case HVM_PARAM_CONSOLE_EVTCHN: return "CONSOLE_EVTCHN";
+    case HVM_PARAM_ACPI_IOPORTS_LOCATION: return "ACPI_IOPORTS_LOCATION";
+    case HVM_PARAM_TRIPLE_FAULT_REASON: return "TRIPLE_FAULT_REASON";
+    case HVM_PARAM_VM_GENERATION_ID_ADDR: return "VM_GENERATION_ID_ADDR";
+    case HVM_PARAM_ALTP2M: return "ALTP2M";
+    case HVM_PARAM_X87_FIP_WIDTH: return "X87_FIP_WIDTH";
+    case HVM_PARAM_VM86_TSS_SIZED: return "VM86_TSS_SIZED";
+    case HVM_PARAM_MCA_CAP: return "MCA_CAP";
+    default: return {};
   }
 }
 
@@ -102,20 +74,14 @@ std::string name_or_number(std::string_view name, uint64_t value) {
 
 std::string show(FieldKind kind, uint64_t value, unsigned bytes) {
   switch (kind) {
-    case FieldKind::kSigned:
-      return fmt::format("{}", sign_extend(value, bytes));
+    case FieldKind::kSigned: return fmt::format("{}", sign_extend(value, bytes));
     case FieldKind::kHex:
     case FieldKind::kPointer:
-    case FieldKind::kGfn:
-      return fmt::format("{:#x}", value);
-    case FieldKind::kDomid:
-      return name_or_number(domid_name(value), value);
-    case FieldKind::kMapSpace:
-      return name_or_number(map_space_name(value), value);
-    case FieldKind::kShutdown:
-      return name_or_number(shutdown_name(value), value);
-    case FieldKind::kHvmParam:
-      return name_or_number(hvm_param_name(value), value);
+    case FieldKind::kGfn: return fmt::format("{:#x}", value);
+    case FieldKind::kDomid: return name_or_number(domid_name(value), value);
+    case FieldKind::kMapSpace: return name_or_number(map_space_name(value), value);
+    case FieldKind::kShutdown: return name_or_number(shutdown_name(value), value);
+    case FieldKind::kHvmParam: return name_or_number(hvm_param_name(value), value);
     case FieldKind::kGrantStatus: {
       const int64_t status = sign_extend(value, bytes);
       const std::string_view name = grant_status_name(status);
@@ -127,8 +93,7 @@ std::string show(FieldKind kind, uint64_t value, unsigned bytes) {
     case FieldKind::kVcpu:
     case FieldKind::kGref:
     case FieldKind::kCopySource:
-    case FieldKind::kCopyDest:
-      break;
+    case FieldKind::kCopyDest: break;
   }
   return fmt::format("{}", value);
 }
@@ -210,31 +175,24 @@ void add_register(FieldList& list, const HypercallRegs& regs, std::string_view w
   list.add(word.substr(0, equals), word.back() == 'x' ? fmt::format("{:#x}", value) : fmt::format("{}", value));
 }
 
-bool is_error(int64_t result) {
-  return result < 0 && result > -4096;
-}
+bool is_error(int64_t result) { return result < 0 && result > -4096; }
 
 }  // namespace
 
 uint64_t subop_of(const HypercallRegs& regs) {
   const uint64_t value = arg(regs, 0);
   switch (regs.nr) {
-    case __HYPERVISOR_memory_op:
-      return value & 0x3f;
-    case __HYPERVISOR_grant_table_op:
-      return value & 0xfff;
-    case __HYPERVISOR_hvm_op:
-      return value & 0xff;
+    case __HYPERVISOR_memory_op: return value & 0x3f;
+    case __HYPERVISOR_grant_table_op: return value & 0xfff;
+    case __HYPERVISOR_hvm_op: return value & 0xff;
     case __HYPERVISOR_event_channel_op:
     case __HYPERVISOR_sched_op:
     case __HYPERVISOR_vcpu_op:
     case __HYPERVISOR_xen_version:
     case __HYPERVISOR_physdev_op:
     case __HYPERVISOR_console_io:
-    case __HYPERVISOR_vm_assist:
-      return static_cast<uint32_t>(value);
-    default:
-      return 0;
+    case __HYPERVISOR_vm_assist: return static_cast<uint32_t>(value);
+    default: return 0;
   }
 }
 

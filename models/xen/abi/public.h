@@ -33,11 +33,7 @@ namespace xensim::xen {
 
 // The guest address that a 64-bit handle holds.
 template <class Handle>
-requires requires(Handle handle) {
-  handle.p == nullptr;
-}
-uint64_t handle_value(Handle handle) {
-  return reinterpret_cast<uintptr_t>(handle.p);
-}
+requires requires(Handle handle) { handle.p == nullptr; }
+uint64_t handle_value(Handle handle) { return reinterpret_cast<uintptr_t>(handle.p); }
 
 }  // namespace xensim::xen

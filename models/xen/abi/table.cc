@@ -97,15 +97,9 @@ constexpr SubopInfo kSubops[] = {
 
 }  // namespace
 
-std::span<const HypercallInfo> all_hypercalls() {
-  return kHypercalls;
-}
-std::span<const SubopInfo> all_subops() {
-  return kSubops;
-}
-const StructInfo& struct_info(StructId id) {
-  return kStructs[static_cast<size_t>(id)];
-}
+std::span<const HypercallInfo> all_hypercalls() { return kHypercalls; }
+std::span<const SubopInfo> all_subops() { return kSubops; }
+const StructInfo& struct_info(StructId id) { return kStructs[static_cast<size_t>(id)]; }
 
 const HypercallInfo* find_hypercall(uint64_t number) {
   for (const HypercallInfo& row : kHypercalls) {

@@ -109,7 +109,7 @@ TEST_CASE("after five changes in a row the entry counts as unstable") {
   CHECK(tries == 5);
 }
 
-TEST_CASE("a mapping over a grant mapping takes the domain down; over RAM it hides it") {
+TEST_CASE("a mapping over a grant mapping takes the domain down, over RAM it hides it") {
   TwoGuests guests;
   guests.grant(kA, 8, kB, 7);
   guests.grant(kA, 9, kB, 10);

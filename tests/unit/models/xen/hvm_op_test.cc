@@ -41,23 +41,18 @@ TEST_CASE("which parameters a guest may read and set, as measured on Xen 4.17.7"
       case 25:
       case 26:
       case 30:
-      case 39:
-        return -XEN_EINVAL;
+      case 39: return -XEN_EINVAL;
       case 0:
       case 2:
       case 15:
       case 18:
       case 34:
-      case 36:
-        return 0;
-      case 19:
-        return setting ? -XEN_ENODEV : 0;
+      case 36: return 0;
+      case 19: return setting ? -XEN_ENODEV : 0;
       case 1:
       case 17:
-      case 35:
-        return setting ? -XEN_EPERM : 0;
-      default:
-        return -XEN_EPERM;
+      case 35: return setting ? -XEN_EPERM : 0;
+      default: return -XEN_EPERM;
     }
   };
   for (uint32_t index = 0; index <= HVM_NR_PARAMS; ++index) {
