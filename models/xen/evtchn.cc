@@ -18,13 +18,9 @@ int64_t send_event(Entry& entry, Domain& domain, uint32_t port) {
     case ChannelState::kInterdomain:
       if (local->remote != nullptr) raise(entry, *local->remote, local->remote->evtchn.at(local->remote_port));
       return 0;
-    case ChannelState::kIpi:
-      raise(entry, domain, *local);
-      return 0;
-    case ChannelState::kUnbound:
-      return 0;  // dropped without a word
-    default:
-      return -XEN_EINVAL;
+    case ChannelState::kIpi: raise(entry, domain, *local); return 0;
+    case ChannelState::kUnbound: return 0;  // dropped without a word
+    default: return -XEN_EINVAL;
   }
 }
 
@@ -65,7 +61,8 @@ int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t number) 
   if (channel == nullptr) return -XEN_EINVAL;
   LockGuard guard(entry, domain.evtchn.event_lock);
   const bool movable = channel->state == ChannelState::kUnbound || channel->state == ChannelState::kInterdomain ||
-                       (channel->state == ChannelState::kVirq && virq_is_global(channel->virq));
+                       channel->state == ChannelState::kPirq ||
+                       (channel->state == ChannelState::kVirq && virq_is_global(channel->irq));
   if (!movable) return -XEN_EINVAL;
   channel->notify_vcpu.store(number);
   if (entry.flavour().bind_vcpu_reraises && domain.evtchn.ops->is_pending(entry, domain, *channel)) {

@@ -21,6 +21,7 @@ void send_vcpu_virq(Entry& entry, Vcpu& vcpu, uint32_t virq);
 int64_t alloc_unbound(Entry& entry, Domain& domain, DomId remote);
 int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t remote_port);
 int64_t bind_virq(Entry& entry, Domain& domain, uint32_t virq, uint32_t vcpu);
+int64_t bind_pirq(Entry& entry, Domain& domain, uint32_t pirq);
 int64_t bind_ipi(Entry& entry, Domain& domain, uint32_t vcpu);
 
 // 0, or a negative errno.

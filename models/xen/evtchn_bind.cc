@@ -9,6 +9,11 @@
 namespace xensim::xen {
 namespace {
 
+// PIRQs of a domain: on Xen the host's GSIs (24) and 32 more, whatever the domain has of devices; none of them ever
+// fires here.
+constexpr uint32_t kPirqs = 56;
+constexpr uint32_t kWidePirqs = 256;
+
 // Event locks of two domains, the lower domain id first; once if they are the same.
 class XS_SCOPED_CAPABILITY EventLocks {
  public:
@@ -39,15 +44,15 @@ int64_t take_port(Domain& domain) XS_REQUIRES(domain.evtchn.event_lock) {
   return domain.evtchn.allocate(domain.evtchn.ops->port_limit(domain));
 }
 
-// Takes a port for an IPI or a VIRQ of vCPU `number`.
-int64_t take_bound_port(Entry& entry, Domain& domain, ChannelState state, uint32_t number, uint32_t virq)
+// Takes a port for an IPI, a VIRQ or a PIRQ, for vCPU `number`.
+int64_t take_bound_port(Entry& entry, Domain& domain, ChannelState state, uint32_t number, uint32_t irq)
     XS_REQUIRES(domain.evtchn.event_lock) {
   const int64_t port = take_port(domain);
   if (port < 0) return port;
   Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
   LockGuard guard(entry, channel.lock);
   channel.state = state;
-  channel.virq = virq;
+  channel.irq = irq;
   channel.notify_vcpu.store(number);
   return port;
 }
@@ -61,12 +66,13 @@ void free_channel(Entry& entry, Domain& domain, Channel& channel) XS_REQUIRES(do
 // Closes a channel that has no peer in another table. `domain`'s event lock is held.
 int64_t close_alone(Entry& entry, Domain& domain, Channel& channel) XS_REQUIRES(domain.evtchn.event_lock) {
   if (channel.state == ChannelState::kVirq) {
-    const uint32_t owner = virq_is_global(channel.virq) ? 0 : channel.notify_vcpu.peek();
+    const uint32_t owner = virq_is_global(channel.irq) ? 0 : channel.notify_vcpu.peek();
     Vcpu& vcpu = *domain.vcpu(owner);
     LockGuard guard(entry, vcpu.virq_lock);
-    XS_CHECK(vcpu.virq_port[channel.virq].load() == channel.port);
-    vcpu.virq_port[channel.virq].store(0);
+    XS_CHECK(vcpu.virq_port[channel.irq].load() == channel.port);
+    vcpu.virq_port[channel.irq].store(0);
   }
+  if (channel.state == ChannelState::kPirq) domain.evtchn.pirq_port[channel.irq] = 0;
   LockGuard guard(entry, channel.lock);
   free_channel(entry, domain, channel);
   return 0;
@@ -148,6 +154,18 @@ int64_t bind_virq(Entry& entry, Domain& domain, uint32_t virq, uint32_t number) 
   if (vcpu->virq_port[virq].load() != 0) return -XEN_EEXIST;
   const int64_t port = take_bound_port(entry, domain, ChannelState::kVirq, number, virq);
   if (port > 0) vcpu->virq_port[virq].store(static_cast<uint32_t>(port));
+  return port;
+}
+
+int64_t bind_pirq(Entry& entry, Domain& domain, uint32_t pirq) {
+  const bool wide = entry.flavour().wide_pirqs;
+  if (pirq >= (wide ? kWidePirqs : kPirqs)) return -XEN_EINVAL;
+  LockGuard guard(entry, domain.evtchn.event_lock);
+  std::vector<uint32_t>& ports = domain.evtchn.pirq_port;
+  if (ports.size() <= pirq) ports.resize(pirq + 1);
+  if (ports[pirq] != 0) return wide ? -XEN_EBUSY : -XEN_EEXIST;
+  const int64_t port = take_bound_port(entry, domain, ChannelState::kPirq, 0, pirq);
+  if (port > 0) ports[pirq] = static_cast<uint32_t>(port);
   return port;
 }
 

@@ -2,13 +2,12 @@
 #include "models/xen/abi/public.h"
 #include "models/xen/arguments.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/port_ops.h"
 
 namespace xensim::xen {
 namespace {
 
-Gva argument(const HypercallContext& context) {
-  return {context.arg(1)};
-}
+Gva argument(const HypercallContext& context) { return {context.arg(1)}; }
 
 // May the caller act on `target`? (Xen: XSM_TARGET without a policy.)
 bool may_target(const HypercallContext& context, const Domain& target) {
@@ -27,7 +26,7 @@ int64_t op_alloc_unbound(HypercallContext& context) {
   const auto args = read_argument<evtchn_alloc_unbound>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.domain_by_any_id(DomId{args->dom});
-  if (domain == nullptr) return -XEN_ESRCH;
+  if (domain == nullptr) return context.absent_domain_error(DomId{args->dom});
   if (!may_target(context, *domain)) return -XEN_EPERM;
   const DomId remote = args->remote_dom == DOMID_SELF ? context.domain.id() : DomId{args->remote_dom};
   return give_port(context, *args, &evtchn_alloc_unbound::port, alloc_unbound(context, *domain, remote));
@@ -54,9 +53,10 @@ int64_t op_bind_ipi(HypercallContext& context) {
   return give_port(context, *args, &evtchn_bind_ipi::port, bind_ipi(context, context.domain, args->vcpu));
 }
 
-// No domain here has physical interrupts.
 int64_t op_bind_pirq(HypercallContext& context) {
-  return read_argument<evtchn_bind_pirq>(context, argument(context)) ? -XEN_EINVAL : -XEN_EFAULT;
+  const auto args = read_argument<::evtchn_bind_pirq>(context, argument(context));
+  if (!args) return -XEN_EFAULT;
+  return give_port(context, *args, &::evtchn_bind_pirq::port, bind_pirq(context, context.domain, args->pirq));
 }
 
 int64_t op_close(HypercallContext& context) {
@@ -73,9 +73,7 @@ void describe(const Channel& channel, evtchn_status& status) {
   status.vcpu = channel.notify_vcpu.peek();
   switch (channel.state) {
     case ChannelState::kFree:
-    case ChannelState::kReserved:
-      status.status = EVTCHNSTAT_closed;
-      return;
+    case ChannelState::kReserved: status.status = EVTCHNSTAT_closed; return;
     case ChannelState::kUnbound:
       status.status = EVTCHNSTAT_unbound;
       status.u.unbound.dom = channel.remote_dom.v;
@@ -85,13 +83,15 @@ void describe(const Channel& channel, evtchn_status& status) {
       status.u.interdomain.dom = channel.remote_dom.v;
       status.u.interdomain.port = channel.remote_port;
       return;
+    case ChannelState::kPirq:
+      status.status = EVTCHNSTAT_pirq;
+      status.u.pirq = channel.irq;
+      return;
     case ChannelState::kVirq:
       status.status = EVTCHNSTAT_virq;
-      status.u.virq = channel.virq;
+      status.u.virq = channel.irq;
       return;
-    case ChannelState::kIpi:
-      status.status = EVTCHNSTAT_ipi;
-      return;
+    case ChannelState::kIpi: status.status = EVTCHNSTAT_ipi; return;
   }
 }
 
@@ -99,10 +99,17 @@ int64_t op_status(HypercallContext& context) {
   auto args = read_argument<evtchn_status>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.domain_by_any_id(DomId{args->dom});
-  if (domain == nullptr) return -XEN_ESRCH;
+  if (domain == nullptr) return context.absent_domain_error(DomId{args->dom});
   if (args->port == 0 && context.flavour().status_port0_einval) return -XEN_EINVAL;
   Channel* channel = domain->evtchn.find(args->port);
-  if (channel == nullptr) return -XEN_EINVAL;
+  if (channel == nullptr) {
+    if (!context.flavour().status_never_allocated || args->port >= domain->evtchn.ops->port_limit(*domain)) {
+      return -XEN_EINVAL;
+    }
+    args->status = EVTCHNSTAT_closed;
+    args->vcpu = 0;
+    return write_guest(context, argument(context), *args) ? 0 : -XEN_EFAULT;
+  }
   {
     SharedLockGuard guard(context, domain->evtchn.event_lock);
     if (!may_target(context, *domain)) return -XEN_EPERM;
@@ -125,7 +132,7 @@ int64_t op_reset(HypercallContext& context) {
   const auto args = read_argument<evtchn_reset>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.domain_by_any_id(DomId{args->dom});
-  if (domain == nullptr) return -XEN_ESRCH;
+  if (domain == nullptr) return context.absent_domain_error(DomId{args->dom});
   if (!may_target(context, *domain)) return -XEN_EPERM;
   // Another domain's ports may only be reset while its toolstack has paused it, which nothing here does.
   if (domain != &context.domain) return -XEN_EINVAL;
@@ -144,32 +151,19 @@ int64_t op_set_priority(HypercallContext& context) {
 
 int64_t do_event_channel_op(HypercallContext& context) {
   switch (static_cast<uint32_t>(context.arg(0))) {
-    case EVTCHNOP_bind_interdomain:
-      return op_bind_interdomain(context);
-    case EVTCHNOP_bind_virq:
-      return op_bind_virq(context);
-    case EVTCHNOP_bind_pirq:
-      return op_bind_pirq(context);
-    case EVTCHNOP_close:
-      return op_close(context);
-    case EVTCHNOP_send:
-      return op_send(context);
-    case EVTCHNOP_status:
-      return op_status(context);
-    case EVTCHNOP_alloc_unbound:
-      return op_alloc_unbound(context);
-    case EVTCHNOP_bind_ipi:
-      return op_bind_ipi(context);
-    case EVTCHNOP_bind_vcpu:
-      return op_bind_vcpu(context);
-    case EVTCHNOP_unmask:
-      return op_unmask(context);
-    case EVTCHNOP_reset:
-      return op_reset(context);
-    case EVTCHNOP_set_priority:
-      return op_set_priority(context);
-    default:
-      return -XEN_ENOSYS;  // init_control and expand_array too: 2-level channels alone
+    case EVTCHNOP_bind_interdomain: return op_bind_interdomain(context);
+    case EVTCHNOP_bind_virq: return op_bind_virq(context);
+    case EVTCHNOP_bind_pirq: return op_bind_pirq(context);
+    case EVTCHNOP_close: return op_close(context);
+    case EVTCHNOP_send: return op_send(context);
+    case EVTCHNOP_status: return op_status(context);
+    case EVTCHNOP_alloc_unbound: return op_alloc_unbound(context);
+    case EVTCHNOP_bind_ipi: return op_bind_ipi(context);
+    case EVTCHNOP_bind_vcpu: return op_bind_vcpu(context);
+    case EVTCHNOP_unmask: return op_unmask(context);
+    case EVTCHNOP_reset: return op_reset(context);
+    case EVTCHNOP_set_priority: return op_set_priority(context);
+    default: return -XEN_ENOSYS;  // init_control and expand_array too: 2-level channels alone
   }
 }
 

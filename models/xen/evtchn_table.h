@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "models/base/types.h"
 #include "models/xen/locks.h"
@@ -21,7 +22,7 @@ namespace xensim::xen {
 class Domain;
 class PortOps;  // port_ops.h
 
-enum class ChannelState : uint8_t { kFree, kReserved, kUnbound, kInterdomain, kVirq, kIpi };
+enum class ChannelState : uint8_t { kFree, kReserved, kUnbound, kInterdomain, kPirq, kVirq, kIpi };
 
 struct Channel {
   Channel(Platform& platform, DomId dom, uint32_t number)
@@ -39,7 +40,7 @@ struct Channel {
   ChannelState state = ChannelState::kFree;
   DomId remote_dom;          // kUnbound: who may bind; kInterdomain: the peer
   uint32_t remote_port = 0;  // kInterdomain
-  uint32_t virq = 0;         // kVirq
+  uint32_t irq = 0;          // kVirq, kPirq: which
   Domain* remote = nullptr;  // kInterdomain: the peer; nullptr: it lies outside (a backend of the machine)
 };
 
@@ -76,6 +77,8 @@ class EvtchnTable {
   // Ports that are taken now; and where a reset in progress goes on (0 = none is).
   uint32_t active XS_GUARDED_BY(event_lock) = 0;
   uint32_t next_reset XS_GUARDED_BY(event_lock) = 0;
+  // Ports of bound PIRQs, by PIRQ; as long as the highest that ever was.
+  std::vector<uint32_t> pirq_port XS_GUARDED_BY(event_lock);
 
  private:
   struct Bucket {

@@ -24,8 +24,10 @@ constexpr std::array<Handler, kHypercalls> kHandlers = make_handlers();
 
 }  // namespace
 
-Domain* HypercallContext::domain_by_any_id(DomId id) const {
-  return id.v == DOMID_SELF ? &domain : hv.find_domain(id);
+Domain* HypercallContext::domain_by_any_id(DomId id) const { return id.v == DOMID_SELF ? &domain : hv.find_domain(id); }
+
+int64_t HypercallContext::absent_domain_error(DomId id) const {
+  return id.v == 0 && !flavour().no_toolstack_domain ? -XEN_EPERM : -XEN_ESRCH;
 }
 
 int64_t dispatch_hypercall(HypercallContext& context) {

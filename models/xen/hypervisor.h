@@ -61,6 +61,9 @@ struct HypercallContext : Entry {
   uint64_t arg(unsigned index) const { return regs.args[index]; }
   // A domain named by a guest: DOMID_SELF is the caller's own. nullptr: there is none.
   Domain* domain_by_any_id(DomId id) const;
+  // What an operation on domain `id`, which is not ours, fails with: -ESRCH; -EPERM for domain 0, where the toolstack
+  // runs.
+  int64_t absent_domain_error(DomId id) const;
 
   Domain& domain;  // current->domain
   Vcpu& vcpu;      // current

@@ -15,18 +15,14 @@ struct PortBits {
   bool masked = false;
 };
 
-bool peek_bit(Platform& platform, const GuestBit& bit) {
-  return (platform.peek(bit.word, bit.bytes) & bit.mask) != 0;
-}
+bool peek_bit(Platform& platform, const GuestBit& bit) { return (platform.peek(bit.word, bit.bytes) & bit.mask) != 0; }
 
 PortBits peek_port(Platform& platform, const Domain& domain, uint32_t port) {
   const SharedLayout layout(domain);
   return {peek_bit(platform, layout.pending(port)), peek_bit(platform, layout.masked(port))};
 }
 
-bool is_asleep(const Vcpu& vcpu) {
-  return vcpu.blocked.peek() != 0 && vcpu.down.peek() == 0;
-}
+bool is_asleep(const Vcpu& vcpu) { return vcpu.blocked.peek() != 0 && vcpu.down.peek() == 0; }
 bool is_polling(const Domain& domain, const Vcpu& vcpu) {
   return ((domain.poll_mask[vcpu.id().v / 64].peek() >> (vcpu.id().v % 64)) & 1) != 0;
 }
@@ -65,18 +61,13 @@ void find_pollers(Platform& platform, Domain& domain, std::vector<LostEvent>& lo
 
 const char* state_name(ChannelState state) {
   switch (state) {
-    case ChannelState::kFree:
-      return "free";
-    case ChannelState::kReserved:
-      return "reserved";
-    case ChannelState::kUnbound:
-      return "unbound";
-    case ChannelState::kInterdomain:
-      return "interdomain";
-    case ChannelState::kVirq:
-      return "virq";
-    case ChannelState::kIpi:
-      return "ipi";
+    case ChannelState::kFree: return "free";
+    case ChannelState::kReserved: return "reserved";
+    case ChannelState::kUnbound: return "unbound";
+    case ChannelState::kInterdomain: return "interdomain";
+    case ChannelState::kPirq: return "pirq";
+    case ChannelState::kVirq: return "virq";
+    case ChannelState::kIpi: return "ipi";
   }
   return "?";
 }
@@ -84,14 +75,12 @@ const char* state_name(ChannelState state) {
 // What `channel` is bound to, after its state's name.
 std::string binding(const Channel& channel) {
   switch (channel.state) {
-    case ChannelState::kUnbound:
-      return fmt::format(" for domain {}", channel.remote_dom.v);
+    case ChannelState::kUnbound: return fmt::format(" for domain {}", channel.remote_dom.v);
     case ChannelState::kInterdomain:
       return fmt::format(" with domain {} port {}", channel.remote_dom.v, channel.remote_port);
-    case ChannelState::kVirq:
-      return fmt::format(" {}", channel.virq);
-    default:
-      return "";
+    case ChannelState::kPirq:
+    case ChannelState::kVirq: return fmt::format(" {}", channel.irq);
+    default: return "";
   }
 }
 
@@ -99,9 +88,8 @@ std::optional<std::string> broken_channel(Domain& domain, const Channel& channel
   if (channel.usable() && domain.vcpu(channel.notify_vcpu.peek()) == nullptr)
     return "bound to a vCPU that does not exist";
   if (channel.state == ChannelState::kVirq) {
-    const uint32_t owner = virq_is_global(channel.virq) ? 0 : channel.notify_vcpu.peek();
-    if (domain.vcpu(owner)->virq_port[channel.virq].load() != channel.port)
-      return "VIRQ that its vCPU does not know of";
+    const uint32_t owner = virq_is_global(channel.irq) ? 0 : channel.notify_vcpu.peek();
+    if (domain.vcpu(owner)->virq_port[channel.irq].load() != channel.port) return "VIRQ that its vCPU does not know of";
   }
   if (channel.state == ChannelState::kInterdomain && channel.remote != nullptr) {
     const Channel& peer = channel.remote->evtchn.at(channel.remote_port);

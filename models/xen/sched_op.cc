@@ -11,9 +11,7 @@ namespace {
 constexpr uint32_t kWatchdogs = 2;  // Xen, NR_DOMAIN_WATCHDOG_TIMERS
 constexpr uint64_t kNsPerSecond = 1'000'000'000;
 
-Gva argument(const HypercallContext& context) {
-  return {context.arg(1)};
-}
+Gva argument(const HypercallContext& context) { return {context.arg(1)}; }
 
 int64_t op_block(HypercallContext& context) {
   Platform& platform = context.platform();
@@ -42,7 +40,7 @@ int64_t op_remote_shutdown(HypercallContext& context) {
   const auto args = read_argument<sched_remote_shutdown>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.hv.find_domain(DomId{args->domain_id});
-  if (domain == nullptr) return -XEN_ESRCH;
+  if (domain == nullptr) return context.absent_domain_error(DomId{args->domain_id});
   if (!context.domain.privileged()) return -XEN_EPERM;
   shut_down(context, *domain, static_cast<uint8_t>(args->reason));
   return 0;
@@ -88,26 +86,20 @@ int64_t op_watchdog(HypercallContext& context) {
 }  // namespace
 
 int64_t do_sched_op(HypercallContext& context) {
-  switch (static_cast<uint32_t>(context.arg(0))) {
-    case SCHEDOP_yield:
-      context.platform().yield(context.vcpu.ref());
-      return 0;
-    case SCHEDOP_block:
-      return op_block(context);
-    case SCHEDOP_shutdown:
-      return op_shutdown(context);
-    case SCHEDOP_shutdown_code:
-      return op_shutdown_code(context);
-    case SCHEDOP_poll:
-      return poll(context);
-    case SCHEDOP_remote_shutdown:
-      return op_remote_shutdown(context);
-    case SCHEDOP_watchdog:
-      return context.flavour().watchdog_enosys ? -XEN_ENOSYS : op_watchdog(context);
-    case SCHEDOP_pin_override:
-      return -XEN_EPERM;
-    default:
-      return -XEN_ENOSYS;
+  const uint32_t op = static_cast<uint32_t>(context.arg(0));
+  const bool offered_by_kvm =
+      op == SCHEDOP_yield || op == SCHEDOP_shutdown || op == SCHEDOP_poll || op == SCHEDOP_shutdown_code;
+  if (context.flavour().sched_ops_enosys && !offered_by_kvm) return -XEN_ENOSYS;
+  switch (op) {
+    case SCHEDOP_yield: context.platform().yield(context.vcpu.ref()); return 0;
+    case SCHEDOP_block: return op_block(context);
+    case SCHEDOP_shutdown: return op_shutdown(context);
+    case SCHEDOP_shutdown_code: return op_shutdown_code(context);
+    case SCHEDOP_poll: return poll(context);
+    case SCHEDOP_remote_shutdown: return op_remote_shutdown(context);
+    case SCHEDOP_watchdog: return op_watchdog(context);
+    case SCHEDOP_pin_override: return -XEN_EPERM;
+    default: return -XEN_ENOSYS;
   }
 }
 

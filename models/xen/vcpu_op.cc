@@ -15,9 +15,7 @@ constexpr uint64_t kShortestPeriodNs = 1'000'000;
 // Xen, STIME_DELTA_MAX: a quarter of the range of a signed 64-bit time.
 constexpr uint64_t kLongestPeriodNs = (~uint64_t{0}) >> 2;
 
-Gva argument(const HypercallContext& context) {
-  return {context.arg(2)};
-}
+Gva argument(const HypercallContext& context) { return {context.arg(2)}; }
 
 int64_t op_initialise(HypercallContext& context, Vcpu& vcpu) {
   // A vCPU that never had a vcpu_info of its own cannot start.
@@ -96,54 +94,34 @@ int64_t op_send_nmi(HypercallContext& context, Vcpu& vcpu) {
   return 0;
 }
 
-bool is_lifecycle(uint32_t op) {
-  return op <= VCPUOP_get_runstate_info;
-}
-bool is_timer(uint32_t op) {
-  return op >= VCPUOP_set_periodic_timer && op <= VCPUOP_stop_singleshot_timer;
-}
-
+bool is_lifecycle(uint32_t op) { return op <= VCPUOP_get_runstate_info; }
 }  // namespace
 
 int64_t do_vcpu_op(HypercallContext& context) {
   const uint32_t op = static_cast<uint32_t>(context.arg(0));
   const Flavour& flavour = context.flavour();
   if (is_lifecycle(op) && flavour.vcpu_lifecycle_enosys) return -XEN_ENOSYS;
+  if (flavour.vcpu_nmi_enosys && (op == VCPUOP_send_nmi || op == VCPUOP_get_physid)) return -XEN_ENOSYS;
   Vcpu* vcpu = context.domain.vcpu(static_cast<uint32_t>(context.arg(1)));
-  if (vcpu == nullptr) return is_timer(op) && flavour.timer_bad_vcpu_einval ? -XEN_EINVAL : -XEN_ENOENT;
+  if (vcpu == nullptr)
+    return op == VCPUOP_set_singleshot_timer && flavour.timer_bad_vcpu_einval ? -XEN_EINVAL : -XEN_ENOENT;
 
   switch (op) {
-    case VCPUOP_initialise:
-      return op_initialise(context, *vcpu);
-    case VCPUOP_up:
-      return op_up(context, *vcpu);
-    case VCPUOP_down:
-      return op_down(context, *vcpu);
-    case VCPUOP_is_up:
-      return vcpu->down.load() == 0 ? 1 : 0;
-    case VCPUOP_get_runstate_info:
-      return get_runstate_info(context, *vcpu);
-    case VCPUOP_register_runstate_memory_area:
-      return register_runstate_area(context, *vcpu);
-    case VCPUOP_set_periodic_timer:
-      return op_set_periodic(context, *vcpu);
-    case VCPUOP_stop_periodic_timer:
-      set_periodic(context, *vcpu, 0);
-      return 0;
-    case VCPUOP_set_singleshot_timer:
-      return op_set_singleshot(context, *vcpu);
-    case VCPUOP_stop_singleshot_timer:
-      return op_stop_singleshot(context, *vcpu);
-    case VCPUOP_register_vcpu_info:
-      return register_vcpu_info(context, *vcpu);
-    case VCPUOP_send_nmi:
-      return op_send_nmi(context, *vcpu);
-    case VCPUOP_get_physid:
-      return -XEN_EINVAL;  // for pinned vCPUs of the host-kernel domain
-    case VCPUOP_register_vcpu_time_memory_area:
-      return register_time_area(context, *vcpu);
-    default:
-      return -XEN_ENOSYS;
+    case VCPUOP_initialise: return op_initialise(context, *vcpu);
+    case VCPUOP_up: return op_up(context, *vcpu);
+    case VCPUOP_down: return op_down(context, *vcpu);
+    case VCPUOP_is_up: return vcpu->down.load() == 0 ? 1 : 0;
+    case VCPUOP_get_runstate_info: return get_runstate_info(context, *vcpu);
+    case VCPUOP_register_runstate_memory_area: return register_runstate_area(context, *vcpu);
+    case VCPUOP_set_periodic_timer: return op_set_periodic(context, *vcpu);
+    case VCPUOP_stop_periodic_timer: set_periodic(context, *vcpu, 0); return 0;
+    case VCPUOP_set_singleshot_timer: return op_set_singleshot(context, *vcpu);
+    case VCPUOP_stop_singleshot_timer: return op_stop_singleshot(context, *vcpu);
+    case VCPUOP_register_vcpu_info: return register_vcpu_info(context, *vcpu);
+    case VCPUOP_send_nmi: return op_send_nmi(context, *vcpu);
+    case VCPUOP_get_physid: return -XEN_EINVAL;  // for pinned vCPUs of the host-kernel domain
+    case VCPUOP_register_vcpu_time_memory_area: return register_time_area(context, *vcpu);
+    default: return -XEN_ENOSYS;
   }
 }
 

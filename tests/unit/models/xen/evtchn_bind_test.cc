@@ -223,6 +223,9 @@ TEST_CASE("status: errors") {
   args = {};
   args.dom = DOMID_SELF;
   CHECK(kvm.event_op(EVTCHNOP_status, args) == -XEN_EINVAL);
+  CHECK(kvm.status(4000).status == EVTCHNSTAT_closed);
+  args.port = 5000;
+  CHECK(kvm.event_op(EVTCHNOP_status, args) == -XEN_EINVAL);
 }
 
 TEST_CASE("bind_vcpu moves what may move, and leaves a pending event where it is") {
@@ -298,7 +301,7 @@ TEST_CASE("a reset while another is under way") {
   CHECK(nested == -XEN_EBUSY);
 }
 
-TEST_CASE("every sub-op with a bad address: -EFAULT; unknown ones: -ENOSYS") {
+TEST_CASE("every sub-op with a bad address: -EFAULT, unknown ones: -ENOSYS") {
   Guest guest;
   const auto call = [&](uint32_t op) {
     return guest.call(Guest::vcpu(0), __HYPERVISOR_event_channel_op, {op, Guest::kBadAddress});
@@ -314,10 +317,41 @@ TEST_CASE("every sub-op with a bad address: -EFAULT; unknown ones: -ENOSYS") {
   }
 }
 
-TEST_CASE("no PIRQs, no priorities") {
+TEST_CASE("PIRQs can be bound, though none ever fires") {
+  for (const bool kvm : {false, true}) {
+    Guest guest(2, kvm ? kvm_flavour() : xen::Flavour{});
+    const auto bind = [&](uint32_t number) {
+      evtchn_bind_pirq args{.pirq = number, .flags = 0, .port = 0};
+      return guest.event_op(EVTCHNOP_bind_pirq, args);
+    };
+    CHECK(bind(16) == 0);
+    CHECK(guest.status(kFirstFree).status == EVTCHNSTAT_pirq);
+    CHECK(guest.status(kFirstFree).u.pirq == 16);
+    CHECK(bind(16) == (kvm ? -XEN_EBUSY : -XEN_EEXIST));
+    CHECK(guest.send(kFirstFree) == -XEN_EINVAL);
+    evtchn_bind_vcpu move{.port = kFirstFree, .vcpu = 1};
+    CHECK(guest.event_op(EVTCHNOP_bind_vcpu, move) == 0);
+    CHECK(guest.close(kFirstFree) == 0);
+    CHECK(bind(16) == 0);
+    CHECK(bind(100) == (kvm ? 0 : -XEN_EINVAL));
+    CHECK(bind(300) == -XEN_EINVAL);
+    CHECK(guest.core.inspector->broken_invariants().empty());
+  }
+}
+
+TEST_CASE("domain 0 is there, where the toolstack runs") {
+  for (const bool kvm : {false, true}) {
+    Guest guest(1, kvm ? kvm_flavour() : xen::Flavour{});
+    const int64_t expected = kvm ? -XEN_ESRCH : -XEN_EPERM;
+    evtchn_alloc_unbound unbound{.dom = 0, .remote_dom = 0, .port = 0};
+    CHECK(guest.event_op(EVTCHNOP_alloc_unbound, unbound) == expected);
+    evtchn_reset reset{0};
+    CHECK(guest.event_op(EVTCHNOP_reset, reset) == expected);
+  }
+}
+
+TEST_CASE("no priorities") {
   Guest guest;
-  evtchn_bind_pirq pirq{};
-  CHECK(guest.event_op(EVTCHNOP_bind_pirq, pirq) == -XEN_EINVAL);
   evtchn_set_priority priority{.port = guest.bind_ipi(0), .priority = 3};
   CHECK(guest.event_op(EVTCHNOP_set_priority, priority) == -XEN_ENOSYS);
   priority.port = 5000;

@@ -27,7 +27,7 @@ TEST_CASE("shutdown: each reason, once") {
   CHECK(guest.platform.shutdowns == std::vector{ShutdownReason::kCrash});
 }
 
-TEST_CASE("shutdown_code decides the reason of a later shutdown; the first counts") {
+TEST_CASE("shutdown_code decides the reason of a later shutdown, the first counts") {
   Guest guest;
   CHECK(guest.sched_op(SCHEDOP_shutdown_code, sched_shutdown{SHUTDOWN_reboot}) == 0);
   CHECK(guest.sched_op(SCHEDOP_shutdown_code, sched_shutdown{SHUTDOWN_crash}) == 0);
@@ -60,9 +60,12 @@ TEST_CASE("watchdogs: two, by id") {
   CHECK(guest.platform.shutdowns == std::vector{ShutdownReason::kWatchdog});
 }
 
-TEST_CASE("KVM has no watchdog") {
+TEST_CASE("what KVM has not") {
   Guest guest(1, kvm_flavour());
   CHECK(guest.sched_op(SCHEDOP_watchdog, sched_watchdog{0, 5}) == -XEN_ENOSYS);
+  for (const uint64_t op : {SCHEDOP_block, SCHEDOP_remote_shutdown, SCHEDOP_pin_override}) {
+    CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_sched_op, {op, Guest::kArgument}) == -XEN_ENOSYS);
+  }
 }
 
 TEST_CASE("what a guest may not do") {
@@ -70,6 +73,7 @@ TEST_CASE("what a guest may not do") {
   guest.add_domain(DomId{6});
   CHECK(guest.sched_op(SCHEDOP_remote_shutdown, sched_remote_shutdown{77, 0}) == -XEN_ESRCH);
   CHECK(guest.sched_op(SCHEDOP_remote_shutdown, sched_remote_shutdown{6, 0}) == -XEN_EPERM);
+  CHECK(guest.sched_op(SCHEDOP_remote_shutdown, sched_remote_shutdown{0, 0}) == -XEN_EPERM);
   CHECK(guest.sched_op(SCHEDOP_pin_override, sched_pin_override{0}) == -XEN_EPERM);
   CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_sched_op, {8}) == -XEN_ENOSYS);
   for (const uint64_t op : {SCHEDOP_shutdown, SCHEDOP_shutdown_code, SCHEDOP_remote_shutdown, SCHEDOP_watchdog}) {

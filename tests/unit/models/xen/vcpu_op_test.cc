@@ -141,7 +141,10 @@ TEST_CASE("KVM: no lifecycle, other errors for timers") {
     CHECK(guest.vcpu_op(op, 9) == -XEN_ENOSYS);
   }
   CHECK(guest.vcpu_op(VCPUOP_set_singleshot_timer, 9) == -XEN_EINVAL);
+  CHECK(guest.vcpu_op(VCPUOP_stop_singleshot_timer, 9) == -XEN_ENOENT);
   CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 9) == -XEN_ENOENT);
+  CHECK(guest.vcpu_op(VCPUOP_send_nmi, 0) == -XEN_ENOSYS);
+  CHECK(guest.vcpu_op(VCPUOP_get_physid, 0) == -XEN_ENOSYS);
 }
 
 TEST_CASE("register_vcpu_info moves the vcpu_info and marks all as pending") {
