@@ -127,15 +127,9 @@ void accounting(benchmark::State& state, const unsigned char* code) {
   state.counters["ratio"] = accounted / without;
 }
 
-void five_instruction_blocks(benchmark::State& state) {
-  accounting(state, xs_bench_blocks);
-}
-void memory_heavy(benchmark::State& state) {
-  accounting(state, xs_bench_memory);
-}
-void crc_and_quicksort(benchmark::State& state) {
-  accounting(state, xs_bench_call);
-}
+void five_instruction_blocks(benchmark::State& state) { accounting(state, xs_bench_blocks); }
+void memory_heavy(benchmark::State& state) { accounting(state, xs_bench_memory); }
+void crc_and_quicksort(benchmark::State& state) { accounting(state, xs_bench_call); }
 BENCHMARK(five_instruction_blocks);
 BENCHMARK(memory_heavy);
 BENCHMARK(crc_and_quicksort);

@@ -1,4 +1,5 @@
-// Native exploration: schedules a second, and what a scheduling point costs beside a bare fiber switch and the core's own work.
+// Native exploration: schedules a second, and what a scheduling point costs beside a bare fiber switch and the core's
+// own work.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -35,7 +36,8 @@ void BM_FiberSwitch(benchmark::State& state) {
 BENCHMARK(BM_FiberSwitch);
 
 Scenario scenario_of(const char* name) {
-  auto scenario = load_scenario(std::string(XENSIM_SOURCE_DIR "/scenarios/races/") + name, ImagePaths{XENSIM_BINARY_DIR "/guests"}, {});
+  auto scenario = load_scenario(std::string(XENSIM_SOURCE_DIR "/scenarios/races/") + name,
+                                ImagePaths{XENSIM_BINARY_DIR "/guests"}, {});
   if (!scenario) {
     std::fprintf(stderr, "%s\n", scenario.error().message.c_str());
     std::abort();
@@ -61,7 +63,8 @@ void run_schedules(benchmark::State& state, const char* name, Make make) {
     (*machine)->reset(options);
     points += (*machine)->run().points;
   }
-  state.counters["schedules/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["schedules/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["points"] = benchmark::Counter(static_cast<double>(points), benchmark::Counter::kAvgIterations);
   state.counters["s_per_point"] =
       benchmark::Counter(static_cast<double>(points), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);

@@ -21,38 +21,26 @@ class PlainPlatform : public xen::Platform {
 
   uint64_t load(xen::Site, Maddr at, unsigned bytes) override {
     switch (bytes) {
-      case 1:
-        return __atomic_load_n(word<uint8_t>(at), __ATOMIC_SEQ_CST);
-      case 2:
-        return __atomic_load_n(word<uint16_t>(at), __ATOMIC_SEQ_CST);
-      case 4:
-        return __atomic_load_n(word<uint32_t>(at), __ATOMIC_SEQ_CST);
-      default:
-        return __atomic_load_n(word<uint64_t>(at), __ATOMIC_SEQ_CST);
+      case 1: return __atomic_load_n(word<uint8_t>(at), __ATOMIC_SEQ_CST);
+      case 2: return __atomic_load_n(word<uint16_t>(at), __ATOMIC_SEQ_CST);
+      case 4: return __atomic_load_n(word<uint32_t>(at), __ATOMIC_SEQ_CST);
+      default: return __atomic_load_n(word<uint64_t>(at), __ATOMIC_SEQ_CST);
     }
   }
   void store(xen::Site, Maddr at, unsigned bytes, uint64_t value) override {
     switch (bytes) {
-      case 1:
-        return __atomic_store_n(word<uint8_t>(at), static_cast<uint8_t>(value), __ATOMIC_SEQ_CST);
-      case 2:
-        return __atomic_store_n(word<uint16_t>(at), static_cast<uint16_t>(value), __ATOMIC_SEQ_CST);
-      case 4:
-        return __atomic_store_n(word<uint32_t>(at), static_cast<uint32_t>(value), __ATOMIC_SEQ_CST);
-      default:
-        return __atomic_store_n(word<uint64_t>(at), value, __ATOMIC_SEQ_CST);
+      case 1: return __atomic_store_n(word<uint8_t>(at), static_cast<uint8_t>(value), __ATOMIC_SEQ_CST);
+      case 2: return __atomic_store_n(word<uint16_t>(at), static_cast<uint16_t>(value), __ATOMIC_SEQ_CST);
+      case 4: return __atomic_store_n(word<uint32_t>(at), static_cast<uint32_t>(value), __ATOMIC_SEQ_CST);
+      default: return __atomic_store_n(word<uint64_t>(at), value, __ATOMIC_SEQ_CST);
     }
   }
   uint64_t rmw(xen::Site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) override {
     switch (bytes) {
-      case 1:
-        return rmw_as<uint8_t>(at, op, operand, expected);
-      case 2:
-        return rmw_as<uint16_t>(at, op, operand, expected);
-      case 4:
-        return rmw_as<uint32_t>(at, op, operand, expected);
-      default:
-        return rmw_as<uint64_t>(at, op, operand, expected);
+      case 1: return rmw_as<uint8_t>(at, op, operand, expected);
+      case 2: return rmw_as<uint16_t>(at, op, operand, expected);
+      case 4: return rmw_as<uint32_t>(at, op, operand, expected);
+      default: return rmw_as<uint64_t>(at, op, operand, expected);
     }
   }
   void read(xen::Site, Maddr from, std::span<std::byte> to) override { std::memcpy(to.data(), host(from), to.size()); }
@@ -117,16 +105,11 @@ class PlainPlatform : public xen::Platform {
     T* target = word<T>(at);
     const T value = static_cast<T>(operand);
     switch (op) {
-      case xen::Rmw::kOr:
-        return __atomic_fetch_or(target, value, __ATOMIC_SEQ_CST);
-      case xen::Rmw::kAnd:
-        return __atomic_fetch_and(target, value, __ATOMIC_SEQ_CST);
-      case xen::Rmw::kXor:
-        return __atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST);
-      case xen::Rmw::kAdd:
-        return __atomic_fetch_add(target, value, __ATOMIC_SEQ_CST);
-      case xen::Rmw::kExchange:
-        return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
+      case xen::Rmw::kOr: return __atomic_fetch_or(target, value, __ATOMIC_SEQ_CST);
+      case xen::Rmw::kAnd: return __atomic_fetch_and(target, value, __ATOMIC_SEQ_CST);
+      case xen::Rmw::kXor: return __atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST);
+      case xen::Rmw::kAdd: return __atomic_fetch_add(target, value, __ATOMIC_SEQ_CST);
+      case xen::Rmw::kExchange: return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
       case xen::Rmw::kCompareExchange: {
         T old = static_cast<T>(expected);
         __atomic_compare_exchange_n(target, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);

@@ -1,4 +1,5 @@
-// Actor: one line of execution that the scheduler switches between: a vCPU, the core's timers, or the events from outside.
+// Actor: one line of execution that the scheduler switches between: a vCPU, the core's timers, or the events from
+// outside.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,7 @@ struct Actor {
   // Fixed.
   ActorId id = 0;
   ActorInfo info;
-  std::string label;  // d1v0, timers, outside
+  std::string label;    // d1v0, timers, outside
   unsigned domain = 0;  // index of the vCPU's domain
   std::unique_ptr<Fiber> fiber;
 

@@ -17,8 +17,8 @@ enum class DueKind : uint8_t { kXenTimer, kApicTimer, kExternal };
 // Who is due: a timer of the core, the timer of a local APIC, or the n-th event from outside.
 struct DueId {
   DueKind kind = DueKind::kXenTimer;
-  xen::TimerId timer{};    // kXenTimer; kApicTimer: its vcpu
-  uint32_t external = 0;   // kExternal: index
+  xen::TimerId timer{};   // kXenTimer; kApicTimer: its vcpu
+  uint32_t external = 0;  // kExternal: index
   friend constexpr auto operator<=>(const DueId&, const DueId&) = default;
 };
 

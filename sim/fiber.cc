@@ -38,8 +38,8 @@ namespace ctx = boost::context::detail;
 struct Fiber::Impl {
   std::span<std::byte> stack;
   bool owns_stack = false;
-  ctx::fcontext_t context = nullptr;   // where the fiber goes on
-  ctx::fcontext_t resumer = nullptr;   // where its resumer goes on
+  ctx::fcontext_t context = nullptr;  // where the fiber goes on
+  ctx::fcontext_t resumer = nullptr;  // where its resumer goes on
   Function function = nullptr;
   void* argument = nullptr;
   Fiber* self = nullptr;

@@ -183,7 +183,8 @@ void Machine::account_ends() {
   outcome_.instructions = total_instructions();
   for (Domain& domain : domains_) {
     flush_console(domain);
-    outcome_.ends.push_back({domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
+    outcome_.ends.push_back(
+        {domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
   }
   if (writer_) writer_->flush();
   check_expectations();
@@ -193,15 +194,18 @@ void Machine::check_expectations() {
   if (outcome_.failure) return;
   for (const DomainEnd& end : outcome_.ends) {
     if (end.how != scenario_.expect.result) {
-      return fail(FailureKind::kGuest, fmt::format("guest {} ended with {}, not {}", end.guest, end.how, scenario_.expect.result),
+      return fail(FailureKind::kGuest,
+                  fmt::format("guest {} ended with {}, not {}", end.guest, end.how, scenario_.expect.result),
                   end.guest);
     }
   }
   size_t at = 0;
   for (const std::string& wanted : scenario_.expect.console) {
-    while (at < outcome_.console.size() && outcome_.console[at].guest + ": " + outcome_.console[at].text != wanted) ++at;
+    while (at < outcome_.console.size() && outcome_.console[at].guest + ": " + outcome_.console[at].text != wanted)
+      ++at;
     if (at == outcome_.console.size()) {
-      return fail(FailureKind::kExpectation, fmt::format("the console line \"{}\" did not come", wanted), scenario_.name);
+      return fail(FailureKind::kExpectation, fmt::format("the console line \"{}\" did not come", wanted),
+                  scenario_.name);
     }
     ++at;
   }
@@ -238,6 +242,8 @@ void Machine::fail(FailureKind kind, std::string message, std::string where, std
   outcome_.failure = Failure{kind, std::move(message), std::move(where), std::move(report)};
 }
 
-VirtualNs Machine::slice_deadline() const { return std::min(events_due_.next(), VirtualNs{scenario_.time_limit.v + 1}); }
+VirtualNs Machine::slice_deadline() const {
+  return std::min(events_due_.next(), VirtualNs{scenario_.time_limit.v + 1});
+}
 
 }  // namespace xensim::sim

@@ -1,8 +1,8 @@
-// Machine: runs a scenario. Holds the memory, the virtual clock, the event queue, the actors and the core, and is the Platform that
-// the core asks. How a vCPU executes is a backend's affair: SoftMachine, NativeMachine.
+// Machine: runs a scenario. Holds the memory, the virtual clock, the event queue, the actors and the core, and is the
+// Platform that the core asks. How a vCPU executes is a backend's affair: SoftMachine, NativeMachine.
 //
-// Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy: each
-// scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
+// Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy:
+// each scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ namespace xensim::sim {
 
 struct MachineOptions {
   uint64_t seed = 0;
-  Strategy* strategy = nullptr;            // nullptr: a plain run
-  traces::EventSink* sink = nullptr;       // nullptr: nothing is recorded or hashed
-  uint64_t max_points = 200'000;           // under a strategy: after these the schedule becomes fair, for as many again
+  Strategy* strategy = nullptr;       // nullptr: a plain run
+  traces::EventSink* sink = nullptr;  // nullptr: nothing is recorded or hashed
+  uint64_t max_points = 200'000;      // under a strategy: after these the schedule becomes fair, for as many again
   std::function<void(const std::string&)> on_console;  // each console line as it is complete, may be empty
 };
 
@@ -103,7 +103,9 @@ class Machine : protected xen::Platform {
   void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
   void end_domain(Domain& domain, xen::ShutdownReason reason);
   void advance_time(uint64_t ns) { context_.time.v += ns; }
-  VirtualNs time() const { return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction}; }
+  VirtualNs time() const {
+    return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction};
+  }
   void refresh(Actor& actor);  // its bit in the set of those that can run
   traces::EventWriter* events() { return writer_ ? &*writer_ : nullptr; }
   // Until which time the running vCPU may go on without looking up.

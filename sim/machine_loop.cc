@@ -97,7 +97,8 @@ void Machine::run_work(Actor& actor) {
 
 void Machine::run_actor(Actor& actor) {
   if (current_ != &actor) {
-    if (writer_ && exploring()) writer_->write(traces::Decision{current_ != nullptr ? current_->id : ActorId{0}, actor.id});
+    if (writer_ && exploring())
+      writer_->write(traces::Decision{current_ != nullptr ? current_->id : ActorId{0}, actor.id});
     ++outcome_.switches;
   }
   current_ = &actor;
@@ -126,7 +127,8 @@ void Machine::nothing_to_run() {
   if (!lost.empty()) {
     const auto& first = lost.front();
     fail(FailureKind::kLostEvent,
-         fmt::format("d{}v{}: event on port {} is lost: {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v, first.why),
+         fmt::format("d{}v{}: event on port {} is lost: {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v,
+                     first.why),
          fmt::format("d{}v{} port {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v));
     return;
   }
@@ -153,13 +155,15 @@ void Machine::explore_loop() {
     if (((runnable_ >> next_) & 1) == 0) {
       // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
       const bool known = current_ != nullptr;
-      Choice choice{outcome_.points, context_.time, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
+      Choice choice{
+          outcome_.points, context_.time, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
       if (strategy_->wants_occurrence() && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
       next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
     }
     if (outcome_.points >= point_limit_ && fair_) {
       fail(FailureKind::kNoProgress,
-           fmt::format("a fair schedule brings no end within {} scheduling points", options_.max_points), actors_[next_]->label);
+           fmt::format("a fair schedule brings no end within {} scheduling points", options_.max_points),
+           actors_[next_]->label);
       return;
     }
     run_actor(*actors_[next_]);

@@ -17,7 +17,8 @@ Result<MachineMemory> MachineMemory::reserve(uint64_t bytes, uint64_t fixed_at) 
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (fixed_at != 0 ? MAP_FIXED_NOREPLACE : 0);
   void* base = mmap(reinterpret_cast<void*>(fixed_at), bytes, protection, flags, -1, 0);
   if (base == MAP_FAILED) {
-    return environment_error(fmt::format("cannot reserve {} MiB for guest memory: {}", bytes >> 20, std::strerror(errno)));
+    return environment_error(
+        fmt::format("cannot reserve {} MiB for guest memory: {}", bytes >> 20, std::strerror(errno)));
   }
   return MachineMemory(static_cast<std::byte*>(base), bytes);
 }

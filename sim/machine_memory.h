@@ -1,5 +1,5 @@
-// MachineMemory: the machine's physical memory, one reserved range of host memory. Domains' RAM comes first, the core's own pages
-// after it; a Maddr is an offset.
+// MachineMemory: the machine's physical memory, one reserved range of host memory. Domains' RAM comes first, the core's
+// own pages after it; a Maddr is an offset.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace xensim::sim {
 
 class MachineMemory {
  public:
-  // Reserves `bytes`; nothing is touched before it is used. `fixed_at`: executable, and at this host address, so that addresses
-  // inside are the same in every run. kEnvironment where the host does not give the address space.
+  // Reserves `bytes`; nothing is touched before it is used. `fixed_at`: executable, and at this host address, so that
+  // addresses inside are the same in every run. kEnvironment where the host does not give the address space.
   static Result<MachineMemory> reserve(uint64_t bytes, uint64_t fixed_at = 0);
   MachineMemory(MachineMemory&& other) noexcept;
   MachineMemory& operator=(MachineMemory&&) = delete;

@@ -1,4 +1,5 @@
-// The Platform side of the machine: what the core asks for. Each call is a scheduling point first, then takes effect at once.
+// The Platform side of the machine: what the core asks for. Each call is a scheduling point first, then takes effect at
+// once.
 #include <fmt/format.h>
 
 #include <cstring>

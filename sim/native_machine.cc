@@ -45,8 +45,8 @@ Result<std::unique_ptr<NativeMachine>> NativeMachine::make(const Scenario& scena
   uint64_t bytes = 64 << 20;
   for (const GuestConfig& guest : scenario.guests) {
     if (guest.vcpus > XS_NATIVE_MAX_VCPUS) {
-      return input_error(fmt::format("{}: guest {} has {} vCPUs; the native backend runs at most {}", scenario.path, guest.name,
-                                     guest.vcpus, XS_NATIVE_MAX_VCPUS));
+      return input_error(fmt::format("{}: guest {} has {} vCPUs; the native backend runs at most {}", scenario.path,
+                                     guest.name, guest.vcpus, XS_NATIVE_MAX_VCPUS));
     }
     bytes += guest.memory_bytes;
   }
@@ -68,18 +68,23 @@ Status NativeMachine::load_guests() {
     std::byte* const upcall = program.symbol("xs_native_upcall");
     std::byte* const stacks = program.symbol("xs_native_stacks");
     if (main == nullptr || upcall == nullptr || stacks == nullptr) {
-      return input_error(path.string() + ": lacks xs_native_main, xs_native_upcall or xs_native_stacks; was it built with the guest kit?");
+      return input_error(
+          path.string() +
+          ": lacks xs_native_main, xs_native_upcall or xs_native_stacks; was it built with the guest kit?");
     }
-    guests_.push_back({std::move(program), reinterpret_cast<xs_native_main_fn>(main),
-                       reinterpret_cast<xs_native_upcall_fn>(upcall), {}, {}});
+    guests_.push_back({std::move(program),
+                       reinterpret_cast<xs_native_main_fn>(main),
+                       reinterpret_cast<xs_native_upcall_fn>(upcall),
+                       {},
+                       {}});
     for (size_t v = 0; v < domain.vcpus.size(); ++v) {
       Actor& actor = *actors_[domain.vcpus[v]];
-      actor.fiber =
-          std::make_unique<Fiber>(std::span<std::byte>(stacks + v * XS_NATIVE_STACK_BYTES, size_t{XS_NATIVE_STACK_BYTES}));
+      actor.fiber = std::make_unique<Fiber>(
+          std::span<std::byte>(stacks + v * XS_NATIVE_STACK_BYTES, size_t{XS_NATIVE_STACK_BYTES}));
       Vcpu& vcpu = vcpus_[actor.id];
       vcpu.machine = this;
       vcpu.actor = &actor;
-      vcpu.ops = {&vcpu,   &op_access, &op_hypercall,  &op_console,  &op_set_irq,
+      vcpu.ops = {&vcpu,    &op_access, &op_hypercall,  &op_console,  &op_set_irq,
                   &op_halt, &op_pause,  &op_start_vcpu, &op_clock_ns, &op_exit};
     }
   }
@@ -224,8 +229,8 @@ uint64_t NativeMachine::op_access(void* ctx, const char* name, uint32_t op, vola
   }
 }
 
-long NativeMachine::op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
-                                 unsigned long a4) {
+long NativeMachine::op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
+                                 unsigned long a3, unsigned long a4) {
   Vcpu& vcpu = *static_cast<Vcpu*>(ctx);
   NativeMachine& machine = *vcpu.machine;
   machine.point({PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});

@@ -1,6 +1,6 @@
-// NativeMachine: runs guest programs that were built natively. Each vCPU is a fiber in the guest's RAM; its hypercalls and shared
-// accesses call straight in here, so that exploration is not slowed by a CPU model. 64-bit programs on the kit's contract
-// (scenarios/guest/native.h) only. Needs a Strategy.
+// NativeMachine: runs guest programs that were built natively. Each vCPU is a fiber in the guest's RAM; its hypercalls
+// and shared accesses call straight in here, so that exploration is not slowed by a CPU model. 64-bit programs on the
+// kit's contract (scenarios/guest/native.h) only. Needs a Strategy.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ namespace xensim::sim {
 
 class NativeMachine final : public Machine {
  public:
-  // kInput: a guest has no native build, or is not fit for one. One NativeMachine at a time: guests lie at fixed addresses.
+  // kInput: a guest has no native build, or is not fit for one. One NativeMachine at a time: guests lie at fixed
+  // addresses.
   static Result<std::unique_ptr<NativeMachine>> make(const Scenario& scenario, const xen::Flavour& flavour);
 
   void reset(const MachineOptions& options) override;
@@ -25,7 +26,7 @@ class NativeMachine final : public Machine {
     Actor* actor = nullptr;
     xs_native_ops ops{};
     bool irq_enabled = false;
-    bool hint = false;      // something may be deliverable
+    bool hint = false;  // something may be deliverable
     bool started = false;
     bool was_blocked = false;
   };
@@ -57,10 +58,10 @@ class NativeMachine final : public Machine {
   void set_gsi(DomId, uint32_t, bool) override {}
 
   // What a guest calls, on its fiber; `ctx` is its Vcpu.
-  static uint64_t op_access(void* ctx, const char* name, uint32_t op, volatile void* addr, uint32_t bytes, uint64_t operand,
-                            uint64_t expected);
-  static long op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
-                           unsigned long a4);
+  static uint64_t op_access(void* ctx, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
+                            uint64_t operand, uint64_t expected);
+  static long op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
+                           unsigned long a3, unsigned long a4);
   static void op_console(void* ctx, const char* bytes, unsigned n);
   static void op_set_irq(void* ctx, int enabled);
   static void op_halt(void* ctx);

@@ -11,7 +11,17 @@
 namespace xensim::sim {
 
 // What counts as a failure (docs: the command line's contract).
-enum class FailureKind { kGuest, kInvariant, kCheck, kDeadlock, kLostEvent, kNoProgress, kRace, kDivergence, kExpectation };
+enum class FailureKind {
+  kGuest,
+  kInvariant,
+  kCheck,
+  kDeadlock,
+  kLostEvent,
+  kNoProgress,
+  kRace,
+  kDivergence,
+  kExpectation
+};
 
 struct Failure {
   FailureKind kind;
@@ -39,9 +49,9 @@ struct Outcome {
   uint64_t instructions = 0;
   uint64_t virtual_ns = 0;
   uint64_t hypercalls = 0;
-  uint64_t points = 0;      // scheduling points passed
-  uint64_t switches = 0;    // times another actor was chosen
-  std::string trace_hash;   // hex; empty where nothing was hashed
+  uint64_t points = 0;     // scheduling points passed
+  uint64_t switches = 0;   // times another actor was chosen
+  std::string trace_hash;  // hex; empty where nothing was hashed
 };
 
 const char* failure_kind_name(FailureKind kind);

@@ -1,5 +1,5 @@
-// PointKey: the identity of a scheduling point, the same on every backend: a named access of the guest, or an operation of the core
-// at one of its sites.
+// PointKey: the identity of a scheduling point, the same on every backend: a named access of the guest, or an operation
+// of the core at one of its sites.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,18 @@ namespace xensim::sim {
 
 enum class PointOp : uint8_t {
   kGuest,  // `text` names it
-  kLoad, kStore, kRmw, kRead, kWrite, kCopy, kLock, kUnlock, kTryLock, kSharedLoad, kSharedStore, kSharedRmw,
+  kLoad,
+  kStore,
+  kRmw,
+  kRead,
+  kWrite,
+  kCopy,
+  kLock,
+  kUnlock,
+  kTryLock,
+  kSharedLoad,
+  kSharedStore,
+  kSharedRmw,
   kPlatform,   // another call of the core: `text` names it
   kHypercall,  // a hypercall begins: `number`
   kHalt,       // the vCPU halts

@@ -34,7 +34,8 @@ Result<std::vector<std::byte>> read_file(const std::string& path) {
     bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(got));
     if (bytes.size() > kLargestFile) return input_error(fmt::format("{}: larger than 1 GiB", path));
   }
-  if (std::ferror(file.get()) != 0) return input_error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  if (std::ferror(file.get()) != 0)
+    return input_error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   return bytes;
 }
 

@@ -78,8 +78,8 @@ Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendK
   return environment_error("backend kvm is not part of this version; use soft or native");
 }
 
-Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend, uint64_t seed,
-                                     const std::string& schedule_text) {
+Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend,
+                                     uint64_t seed, const std::string& schedule_text) {
   traces::TraceInfo info;
   info.xensim_version = kVersion;
   info.engine_version = backend == BackendKind::kSoft ? SoftMachine::engine_version() : "";

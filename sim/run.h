@@ -19,9 +19,9 @@ inline constexpr const char* kVersion = "0.1.0";
 struct RunOptions {
   BackendKind backend = BackendKind::kSoft;
   uint64_t seed = 0;
-  std::string schedule_path;      // a schedule to follow; empty: a plain run
-  std::string schedule_text;      // the same, at hand; wins over the path
-  std::string record_path;        // empty: only the hash is made
+  std::string schedule_path;  // a schedule to follow; empty: a plain run
+  std::string schedule_text;  // the same, at hand; wins over the path
+  std::string record_path;    // empty: only the hash is made
   std::function<void(const std::string&)> on_console;
   traces::EventSink* watch = nullptr;  // sees every event too, may be nullptr
 };
@@ -33,7 +33,7 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
 Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend);
 
 // The header of a trace of this run.
-Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend, uint64_t seed,
-                                     const std::string& schedule_text);
+Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend,
+                                     uint64_t seed, const std::string& schedule_text);
 
 }  // namespace xensim::sim

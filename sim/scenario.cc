@@ -25,7 +25,8 @@ constexpr std::string_view kNameRule = "1 to 64 letters, digits, '_', '-' or '.'
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
   });
 }
 
@@ -42,7 +43,8 @@ void read_name(ScenarioToml& toml, const toml::table& table, std::string_view wh
   std::string name;
   if (!toml.text(table, where, "name", name)) return;
   if (!is_name(name)) {
-    toml.complain(table, where, "name", fmt::format("{} is not allowed ({})", show_node(*table.get("name")), kNameRule));
+    toml.complain(table, where, "name",
+                  fmt::format("{} is not allowed ({})", show_node(*table.get("name")), kNameRule));
     return;
   }
   out = name;
@@ -99,7 +101,8 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
   guest.vcpus = static_cast<uint32_t>(vcpus);
   toml.size(table, "guest", "memory", 2 << 20, uint64_t{3} << 30, guest.memory_bytes);
   if (toml.text(table, "guest", "cmdline", guest.cmdline) && guest.cmdline.size() > kMostCmdline) {
-    toml.complain(table, "guest", "cmdline", fmt::format("{} bytes are not allowed (at most {})", guest.cmdline.size(), kMostCmdline));
+    toml.complain(table, "guest", "cmdline",
+                  fmt::format("{} bytes are not allowed (at most {})", guest.cmdline.size(), kMostCmdline));
   }
 
   std::string image;
@@ -108,8 +111,9 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
   guest.image = image_path(image, scenario.path, images);
   const bool built_in = image.starts_with("guest:");
   if (built_in && (!is_name(image.substr(6)) || image.substr(6).starts_with('.'))) {
-    toml.complain(table, "guest", "image", fmt::format("{} is not allowed (\"guest:NAME\", NAME being {})",
-                                                       show_node(*table.get("image")), kNameRule));
+    toml.complain(
+        table, "guest", "image",
+        fmt::format("{} is not allowed (\"guest:NAME\", NAME being {})", show_node(*table.get("image")), kNameRule));
     return;
   }
   std::error_code error;
@@ -127,7 +131,8 @@ void read_guests(ScenarioToml& toml, Scenario& scenario, const ImagePaths& image
   const auto tables = toml.tables("guest");
   if (tables.empty()) toml.complain(toml.root(), "", "guest", "missing (at least one [[guest]])");
   if (tables.size() > kMostGuests) {
-    toml.complain(toml.root(), "", "guest", fmt::format("{} guests are not allowed (1 to {})", tables.size(), kMostGuests));
+    toml.complain(toml.root(), "", "guest",
+                  fmt::format("{} guests are not allowed (1 to {})", tables.size(), kMostGuests));
     return;
   }
   for (const toml::table* table : tables) {
@@ -135,7 +140,8 @@ void read_guests(ScenarioToml& toml, Scenario& scenario, const ImagePaths& image
     read_guest(toml, *table, scenario, images, guest);
     const auto same = [&](const GuestConfig& other) { return other.name == guest.name; };
     if (!guest.name.empty() && std::any_of(scenario.guests.begin(), scenario.guests.end(), same)) {
-      toml.complain(*table, "guest", "name", fmt::format("\"{}\" is not allowed (another guest has that name)", guest.name));
+      toml.complain(*table, "guest", "name",
+                    fmt::format("\"{}\" is not allowed (another guest has that name)", guest.name));
     }
     scenario.guests.push_back(std::move(guest));
   }
@@ -180,17 +186,23 @@ void read_expectations(ScenarioToml& toml, Expectation& expect) {
   }
 }
 
-bool is_elf(std::string_view text) { return text.starts_with("\x7f" "ELF"); }
+bool is_elf(std::string_view text) {
+  return text.starts_with(
+      "\x7f"
+      "ELF");
+}
 
 // Neither ELF nor anything that a person could have meant as TOML.
 Status refuse_garbage(const std::string& path, std::string_view text) {
   if (text.empty()) return input_error(fmt::format("{}: is empty: neither a scenario (TOML) nor a guest (ELF)", path));
-  const auto is_binary = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f; };
+  const auto is_binary = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
+  };
   if (!std::any_of(text.begin(), text.end(), is_binary)) return {};
   std::string first;
   for (const char c : text.substr(0, 4)) first += fmt::format(" {:02x}", static_cast<unsigned char>(c));
-  return input_error(fmt::format("{}: neither a scenario (TOML) nor a guest (ELF, which begins with 7f 45 4c 46): it begins with{}",
-                                 path, first));
+  return input_error(fmt::format(
+      "{}: neither a scenario (TOML) nor a guest (ELF, which begins with 7f 45 4c 46): it begins with{}", path, first));
 }
 
 // The scenario that an ELF is run in: defaults.
@@ -207,9 +219,11 @@ std::string wrap_elf(const std::string& path) {
 
 }  // namespace
 
-Result<Scenario> parse_scenario(std::string path, std::string text, const ImagePaths& images, const Overrides& overrides) {
+Result<Scenario> parse_scenario(std::string path, std::string text, const ImagePaths& images,
+                                const Overrides& overrides) {
   if (text.size() > kMostText) {
-    return input_error(fmt::format("{}: {} bytes are too many for a scenario (at most {})", path, text.size(), kMostText));
+    return input_error(
+        fmt::format("{}: {} bytes are too many for a scenario (at most {})", path, text.size(), kMostText));
   }
   XS_TRY(auto toml, ScenarioToml::parse(path, text, overrides));
   Scenario scenario;

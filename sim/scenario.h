@@ -19,9 +19,9 @@ enum class BackendKind { kSoft, kNative, kKvm };
 // One guest: becomes domain 1, 2, ... in the order of the file.
 struct GuestConfig {
   std::string name;
-  std::string image;          // path as resolved; native: the same program's shared object is found beside it
+  std::string image;  // path as resolved; native: the same program's shared object is found beside it
   std::string cmdline;
-  uint32_t vcpus = 1;         // 1 to 128
+  uint32_t vcpus = 1;                // 1 to 128
   uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 3 GiB
 };
 
@@ -33,29 +33,29 @@ struct ExternalEvent {
 };
 
 struct ClockConfig {
-  uint64_t ns_per_instruction = 1;  // 1 to 1000
-  uint64_t tsc_khz = 1'000'000;     // 1'000 to 10'000'000
+  uint64_t ns_per_instruction = 1;       // 1 to 1000
+  uint64_t tsc_khz = 1'000'000;          // 1'000 to 10'000'000
   uint64_t wallclock_s = 1'550'620'800;  // 2019-02-20T00:00:00Z
-  uint64_t ns_per_point = 100;      // exploration: virtual time that one scheduling point takes
+  uint64_t ns_per_point = 100;           // exploration: virtual time that one scheduling point takes
 };
 
 // What the run must come to; empty members are not looked at.
 struct Expectation {
-  std::string result = "poweroff";        // poweroff, reboot, crash, suspend, watchdog: how every domain ends
-  std::vector<std::string> console;       // "guest-name: line" lines that must appear, in this order
+  std::string result = "poweroff";            // poweroff, reboot, crash, suspend, watchdog: how every domain ends
+  std::vector<std::string> console;           // "guest-name: line" lines that must appear, in this order
   std::map<std::string, std::string> golden;  // key: ELF hash and engine version; value: trace hash
 };
 
 struct Scenario {
   std::string name;
   std::string description;
-  std::string path;   // where it was read, or the ELF of a run without scenario
-  std::string text;   // the TOML as read, or with its overrides: traces carry it
+  std::string path;  // where it was read, or the ELF of a run without scenario
+  std::string text;  // the TOML as read, or with its overrides: traces carry it
   std::vector<GuestConfig> guests;
   std::vector<BackendKind> backends = {BackendKind::kSoft};  // those it can run on; the first is the default
   std::string flavour = "xen";
   uint64_t seed = 0;
-  uint64_t slice = 11'000;       // instructions a vCPU runs before another's turn, before seeding
+  uint64_t slice = 11'000;  // instructions a vCPU runs before another's turn, before seeding
   VirtualNs time_limit{10'000'000'000};
   ClockConfig clock;
   std::vector<ExternalEvent> events;
@@ -67,8 +67,8 @@ struct ImagePaths {
   std::string guest_dir;
 };
 
-// Parses TOML text. Errors name file, line, key and what is allowed. `overrides` are --set key=value pairs, applied before
-// validation (dotted keys; lists by index: guest.0.vcpus=8, or all entries: guest.vcpus=8).
+// Parses TOML text. Errors name file, line, key and what is allowed. `overrides` are --set key=value pairs, applied
+// before validation (dotted keys; lists by index: guest.0.vcpus=8, or all entries: guest.vcpus=8).
 Result<Scenario> parse_scenario(std::string path, std::string text, const ImagePaths& images,
                                 const std::vector<std::pair<std::string, std::string>>& overrides);
 // Reads a scenario file, or wraps a PVH ELF in a scenario with defaults (decided by content, not by name).

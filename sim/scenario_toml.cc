@@ -15,7 +15,8 @@ namespace {
 
 // Nothing that would break a line or a terminal.
 bool printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
 std::string quoted(std::string_view text) {
@@ -113,11 +114,13 @@ Status ScenarioToml::override_key(const std::string& key, const std::string& val
 }
 
 // `rest` is what of `key` is still to be walked below `at`.
-Status ScenarioToml::override_in(toml::node& at, std::string_view rest, const std::string& key, const std::string& value) {
+Status ScenarioToml::override_in(toml::node& at, std::string_view rest, const std::string& key,
+                                 const std::string& value) {
   const size_t dot = rest.find('.');
   const std::string_view step = rest.substr(0, dot);
   const bool last = dot == std::string_view::npos;
-  if (step.empty()) return input_error(fmt::format("--set {}={}: an empty key; write table.key=value", key, one_line(value)));
+  if (step.empty())
+    return input_error(fmt::format("--set {}={}: an empty key; write table.key=value", key, one_line(value)));
   if (toml::array* list = at.as_array()) {
     size_t index = 0;
     const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), index);
@@ -126,13 +129,15 @@ Status ScenarioToml::override_in(toml::node& at, std::string_view rest, const st
       return {};
     }
     if (index >= list->size() || last) {
-      return input_error(fmt::format("--set {}={}: there is no {}; the list has {} entries, counted from 0, each a table", key,
-                                     one_line(value), key.substr(0, key.size() - rest.size() + step.size()), list->size()));
+      return input_error(
+          fmt::format("--set {}={}: there is no {}; the list has {} entries, counted from 0, each a table", key,
+                      one_line(value), key.substr(0, key.size() - rest.size() + step.size()), list->size()));
     }
     return override_in((*list)[index], rest.substr(dot + 1), key, value);
   }
   toml::table* table = at.as_table();
-  if (table == nullptr) return input_error(fmt::format("--set {}={}: nothing lies below a single value", key, one_line(value)));
+  if (table == nullptr)
+    return input_error(fmt::format("--set {}={}: nothing lies below a single value", key, one_line(value)));
   if (!last) {
     if (!table->contains(step)) table->insert(step, toml::table{});
     return override_in(*table->get(step), rest.substr(dot + 1), key, value);
@@ -167,7 +172,8 @@ void ScenarioToml::complain_at(const toml::node& node, const toml::node& around,
   error_ = Error{ErrorKind::kInput, fmt::format("{}:{}: {}: {}", path_, line, key, message)};
 }
 
-void ScenarioToml::complain(const toml::table& table, std::string_view name, std::string_view key, std::string_view message) {
+void ScenarioToml::complain(const toml::table& table, std::string_view name, std::string_view key,
+                            std::string_view message) {
   const toml::node* node = table.get(key);
   complain_at(node != nullptr ? *node : table, table, dotted(name, key), message);
 }
@@ -177,7 +183,8 @@ Status ScenarioToml::status() const {
   return {};
 }
 
-void ScenarioToml::allow(const toml::table& table, std::string_view name, std::initializer_list<std::string_view> keys) {
+void ScenarioToml::allow(const toml::table& table, std::string_view name,
+                         std::initializer_list<std::string_view> keys) {
   // The first in the file, so that a person meets them in order.
   const toml::node* worst = nullptr;
   std::string worst_key;
@@ -194,7 +201,8 @@ void ScenarioToml::allow(const toml::table& table, std::string_view name, std::i
 const toml::table* ScenarioToml::table(std::string_view name) {
   const toml::node* node = root_.get(name);
   if (node == nullptr) return nullptr;
-  if (!node->is_table()) complain(root_, "", name, fmt::format("{} is not allowed (a table: [{}])", show_node(*node), name));
+  if (!node->is_table())
+    complain(root_, "", name, fmt::format("{} is not allowed (a table: [{}])", show_node(*node), name));
   return node->as_table();
 }
 
@@ -211,14 +219,15 @@ std::vector<const toml::table*> ScenarioToml::tables(std::string_view name) {
     if (const toml::table* table = entry.as_table()) {
       found.push_back(table);
     } else {
-      complain_at(entry, *node, std::string(name), fmt::format("{} is not allowed (tables: [[{}]])", show_node(entry), name));
+      complain_at(entry, *node, std::string(name),
+                  fmt::format("{} is not allowed (tables: [[{}]])", show_node(entry), name));
     }
   }
   return found;
 }
 
-void ScenarioToml::number(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
-                          uint64_t& out) {
+void ScenarioToml::number(const toml::table& table, std::string_view name, std::string_view key, uint64_t least,
+                          uint64_t most, uint64_t& out) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return;
   const auto* number = node->as_integer();
@@ -249,22 +258,24 @@ void ScenarioToml::time(const toml::table& table, std::string_view name, std::st
   const auto* string = node->as_string();
   const auto parsed = string == nullptr ? std::nullopt : traces::parse_time(string->get());
   if (!parsed || parsed->v > most_ns) {
-    complain(table, name, key, fmt::format("{} is not allowed (a time like \"10s\", \"5ms\", \"20us\", \"1ns\", at most {}s)",
-                                           show_node(*node), most_ns / 1'000'000'000));
+    complain(table, name, key,
+             fmt::format("{} is not allowed (a time like \"10s\", \"5ms\", \"20us\", \"1ns\", at most {}s)",
+                         show_node(*node), most_ns / 1'000'000'000));
     return;
   }
   out_ns = parsed->v;
 }
 
-void ScenarioToml::size(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
-                        uint64_t& out) {
+void ScenarioToml::size(const toml::table& table, std::string_view name, std::string_view key, uint64_t least,
+                        uint64_t most, uint64_t& out) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return;
   const auto* string = node->as_string();
   const auto bytes = string == nullptr ? std::nullopt : parse_size(string->get());
   if (!bytes || *bytes < least || *bytes > most || *bytes % 4096 != 0) {
-    complain(table, name, key, fmt::format("{} is not allowed (a size like \"64M\", {} to {}, whole pages of 4K)",
-                                           show_node(*node), show_size(least), show_size(most)));
+    complain(table, name, key,
+             fmt::format("{} is not allowed (a size like \"64M\", {} to {}, whole pages of 4K)", show_node(*node),
+                         show_size(least), show_size(most)));
     return;
   }
   out = *bytes;
@@ -276,32 +287,37 @@ void ScenarioToml::choice(const toml::table& table, std::string_view name, std::
   if (node == nullptr) return;
   const auto* string = node->as_string();
   if (string == nullptr || std::find(choices.begin(), choices.end(), string->get()) == choices.end()) {
-    complain(table, name, key, fmt::format("{} is not allowed (\"{}\")", show_node(*node), fmt::join(choices, "\", \"")));
+    complain(table, name, key,
+             fmt::format("{} is not allowed (\"{}\")", show_node(*node), fmt::join(choices, "\", \"")));
     return;
   }
   out = string->get();
 }
 
-void ScenarioToml::texts(const toml::table& table, std::string_view name, std::string_view key, std::vector<std::string>& out) {
+void ScenarioToml::texts(const toml::table& table, std::string_view name, std::string_view key,
+                         std::vector<std::string>& out) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return;
   const toml::array* list = node->as_array();
   if (list == nullptr) {
-    complain(table, name, key, fmt::format("{} is not allowed (a list of texts: [\"...\", \"...\"])", show_node(*node)));
+    complain(table, name, key,
+             fmt::format("{} is not allowed (a list of texts: [\"...\", \"...\"])", show_node(*node)));
     return;
   }
   out.clear();
   for (const toml::node& entry : *list) {
     const auto* string = entry.as_string();
     if (string == nullptr || !printable(string->get())) {
-      complain_at(entry, *node, dotted(name, key), fmt::format("{} is not allowed (a list of texts: [\"...\", \"...\"])", show_node(entry)));
+      complain_at(entry, *node, dotted(name, key),
+                  fmt::format("{} is not allowed (a list of texts: [\"...\", \"...\"])", show_node(entry)));
       return;
     }
     out.push_back(string->get());
   }
 }
 
-bool ScenarioToml::require(const toml::table& table, std::string_view name, std::string_view key, std::string_view what) {
+bool ScenarioToml::require(const toml::table& table, std::string_view name, std::string_view key,
+                           std::string_view what) {
   if (table.contains(key)) return true;
   complain(table, name, key, fmt::format("missing ({})", what));
   return false;

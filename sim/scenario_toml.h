@@ -1,5 +1,5 @@
-// ScenarioToml: a TOML document with --set overrides in it, read key by key; every complaint names file, line, key and what is
-// allowed. The first complaint is kept; reads after it give nothing new.
+// ScenarioToml: a TOML document with --set overrides in it, read key by key; every complaint names file, line, key and
+// what is allowed. The first complaint is kept; reads after it give nothing new.
 #pragma once
 
 #include <toml++/toml.h>
@@ -36,10 +36,12 @@ class ScenarioToml {
   std::vector<const toml::table*> tables(std::string_view name);
 
   // One key of a table: `out` is changed where the key is there. `name` is the table's.
-  void number(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most, uint64_t& out);
+  void number(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
+              uint64_t& out);
   bool text(const toml::table& table, std::string_view name, std::string_view key, std::string& out);
   void time(const toml::table& table, std::string_view name, std::string_view key, uint64_t most_ns, uint64_t& out_ns);
-  void size(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most, uint64_t& out);
+  void size(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
+            uint64_t& out);
   void choice(const toml::table& table, std::string_view name, std::string_view key,
               std::initializer_list<std::string_view> choices, std::string& out);
   void texts(const toml::table& table, std::string_view name, std::string_view key, std::vector<std::string>& out);

@@ -98,14 +98,16 @@ void SoftDomain::cancel(uint32_t timer) {
 }
 
 void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
-  const auto channel = source == pc::ConsoleSource::kUart ? xen::ConsoleChannel::kSerial : xen::ConsoleChannel::kDebugPort;
+  const auto channel =
+      source == pc::ConsoleSource::kUart ? xen::ConsoleChannel::kSerial : xen::ConsoleChannel::kDebugPort;
   const std::byte text[] = {static_cast<std::byte>(byte)};
   machine_.console_bytes(domain(), channel, text);
 }
 
 void SoftDomain::test_exit(uint32_t value) {
   if (value != 0) {
-    machine_.fail(FailureKind::kGuest, "the guest wrote " + std::to_string(value) + " to the test-exit port", domain().config->name);
+    machine_.fail(FailureKind::kGuest, "the guest wrote " + std::to_string(value) + " to the test-exit port",
+                  domain().config->name);
   }
   machine_.end_domain(domain(), value == 0 ? xen::ShutdownReason::kPoweroff : xen::ShutdownReason::kCrash);
 }

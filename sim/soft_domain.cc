@@ -80,7 +80,8 @@ Status SoftDomain::start() {
 void SoftDomain::sync(VcpuId vcpu) {
   Vcpu& self = state(vcpu);
   const uint64_t now = cpu_->instructions(vcpu);
-  if (!machine_.exploring()) machine_.advance_time((now - self.accounted) * machine_.scenario_.clock.ns_per_instruction);
+  if (!machine_.exploring())
+    machine_.advance_time((now - self.accounted) * machine_.scenario_.clock.ns_per_instruction);
   self.accounted = now;
 }
 
@@ -133,8 +134,9 @@ void SoftDomain::run(Actor& actor) {
   running_ = false;
   sync(vcpu);
   if (traces::EventWriter* writer = machine_.events(); writer != nullptr && !machine_.exploring()) {
-    static constexpr traces::SliceEnd kEnds[] = {traces::SliceEnd::kBudget, traces::SliceEnd::kHalt,     traces::SliceEnd::kPause,
-                                                 traces::SliceEnd::kStop,   traces::SliceEnd::kShutdown, traces::SliceEnd::kError};
+    static constexpr traces::SliceEnd kEnds[] = {traces::SliceEnd::kBudget,   traces::SliceEnd::kHalt,
+                                                 traces::SliceEnd::kPause,    traces::SliceEnd::kStop,
+                                                 traces::SliceEnd::kShutdown, traces::SliceEnd::kError};
     writer->write(traces::Slice{ref(vcpu), cpu_->instructions(vcpu) - before, kEnds[static_cast<size_t>(exit)],
                                 Gva{cpu_->regs(vcpu).rip}});
   }
@@ -309,13 +311,15 @@ std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
   }
   self.stopped_at = nullptr;
   if (apic(vcpu).has_deliverable()) cpu_->raise_interrupt(vcpu);
-  if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Interrupt{ref(vcpu), *vector, Gva{regs.rip}});
+  if (traces::EventWriter* writer = machine_.events())
+    writer->write(traces::Interrupt{ref(vcpu), *vector, Gva{regs.rip}});
   return vector;
 }
 
 CpuAction SoftDomain::pause(VcpuId vcpu) {
   sync(vcpu);
-  if (!machine_.exploring()) return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
+  if (!machine_.exploring())
+    return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
   if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;
@@ -329,11 +333,14 @@ void SoftDomain::set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable) {
   const Gpa gpa{gfn.v << kPageShift};
   cpu_->unmap_memory(gpa, kPageSize);
   if (!frame) return;
-  const Status mapped = cpu_->map_memory(gpa, machine_.memory_.host(Maddr{frame->v << kPageShift}, kPageSize), writable);
+  const Status mapped =
+      cpu_->map_memory(gpa, machine_.memory_.host(Maddr{frame->v << kPageShift}, kPageSize), writable);
   XS_CHECK_MSG(mapped.has_value(), mapped ? "" : mapped.error().message);
 }
 
-void SoftDomain::start_vcpu(VcpuId vcpu, const xen::VcpuStart& start) { cpu_->set_regs(vcpu, regs_of_hvm_context(start.context)); }
+void SoftDomain::start_vcpu(VcpuId vcpu, const xen::VcpuStart& start) {
+  cpu_->set_regs(vcpu, regs_of_hvm_context(start.context));
+}
 
 void SoftDomain::init(VcpuId vcpu) {
   Vcpu& self = state(vcpu);

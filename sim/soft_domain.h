@@ -70,11 +70,11 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   struct Vcpu {
     SoftDomain* domain = nullptr;
     Actor* actor = nullptr;
-    uint64_t accounted = 0;   // instructions that are in the virtual time
-    bool halted = false;      // in HLT
+    uint64_t accounted = 0;  // instructions that are in the virtual time
+    bool halted = false;     // in HLT
     bool was_blocked = false;
     bool hypercall_in_flight = false;
-    uint64_t result = 0;      // of the hypercall
+    uint64_t result = 0;                         // of the hypercall
     const pc::GuestPoint* stopped_at = nullptr;  // cut at this point; its event is still to be written
     uint64_t stopped_instructions = 0;
     std::vector<InterruptedPoint> interrupted;

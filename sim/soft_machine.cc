@@ -93,7 +93,9 @@ void SoftMachine::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool
 }
 
 void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
-void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) { soft_of(vcpu).apic(vcpu.vcpu).assert_vector(vector); }
+void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
+  soft_of(vcpu).apic(vcpu.vcpu).assert_vector(vector);
+}
 bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).apic(vcpu.vcpu).software_enabled(); }
 
 }  // namespace xensim::sim

@@ -1,7 +1,7 @@
 // SoftMachine: runs guests on the software CPU. One SoftDomain a guest: its engine, local APICs, devices.
 //
-// The engine's stack is never left in the middle: a hypercall runs on its actor's own fiber, started inside the engine's hook; where
-// the scheduler cuts it, the hook stops the engine, and the fiber goes on when its turn comes.
+// The engine's stack is never left in the middle: a hypercall runs on its actor's own fiber, started inside the
+// engine's hook; where the scheduler cuts it, the hook stops the engine, and the fiber goes on when its turn comes.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// Strategy: decides, at each scheduling point, which actor goes on. The same strategy with the same seed decides the same.
+// Strategy: decides, at each scheduling point, which actor goes on. The same strategy with the same seed decides the
+// same.
 #pragma once
 
 #include <bit>
@@ -12,12 +13,13 @@ inline constexpr unsigned kMaxActors = 64;  // that a strategy chooses among
 
 // What a strategy sees.
 struct Choice {
-  uint64_t step = 0;       // points passed in this execution
-  VirtualNs time{};        // virtual time at this point
-  unsigned current = 0;    // the actor that is at the point
-  uint64_t runnable = 0;   // a bit for each actor that can go on; `current` is in it unless it is blocked; never 0
-  PointKey key;            // where `current` is
-  uint64_t occurrence = 0; // only for strategies that want names: how often `current` has been at a point of this name, from 1
+  uint64_t step = 0;      // points passed in this execution
+  VirtualNs time{};       // virtual time at this point
+  unsigned current = 0;   // the actor that is at the point
+  uint64_t runnable = 0;  // a bit for each actor that can go on; `current` is in it unless it is blocked; never 0
+  PointKey key;           // where `current` is
+  uint64_t occurrence =
+      0;  // only for strategies that want names: how often `current` has been at a point of this name, from 1
 
   bool current_runnable() const { return (runnable >> current) & 1; }
 };

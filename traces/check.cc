@@ -13,9 +13,7 @@ namespace {
 constexpr size_t kMaxProblems = 20;
 
 // The kind that ends an entry: the table has each return right after its entry.
-EventKind return_of(EventKind entry) {
-  return static_cast<EventKind>(static_cast<unsigned>(entry) + 1);
-}
+EventKind return_of(EventKind entry) { return static_cast<EventKind>(static_cast<unsigned>(entry) + 1); }
 
 class Nesting {
  public:
@@ -42,10 +40,8 @@ class Nesting {
         if (!open || event.kind != return_of(*open)) return "ends a call that has not begun";
         open.reset();
         return {};
-      case EventClass::kPlatform:
-        return open ? "" : "its actor is not in the core";
-      case EventClass::kMachine:
-        return {};
+      case EventClass::kPlatform: return open ? "" : "its actor is not in the core";
+      case EventClass::kMachine: return {};
     }
     return {};
   }

@@ -90,9 +90,7 @@ constexpr std::array<KindInfo, 128> kKinds = make_kind_table();
 
 }  // namespace
 
-const KindInfo& kind_info(EventKind kind) {
-  return kKinds[static_cast<size_t>(kind) & 127];
-}
+const KindInfo& kind_info(EventKind kind) { return kKinds[static_cast<size_t>(kind) & 127]; }
 
 bool EventDecoder::next(Event& event) {
   FieldDecoder decoder{*this};
@@ -126,9 +124,7 @@ bool EventDecoder::next(Event& event) {
 #undef XS_EVENT
 #undef XS_EVENT_END
 #undef XS_FIELD
-    default:
-      error_ = fmt::format("unknown event kind {}", tag & ~kContextFollows);
-      return false;
+    default: error_ = fmt::format("unknown event kind {}", tag & ~kContextFollows); return false;
   }
   if (decoder.failed != nullptr) [[unlikely]] {
     error_ = fmt::format("event {}: malformed field {}", kind_info(event.kind).name, decoder.failed);

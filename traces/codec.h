@@ -52,32 +52,18 @@ struct Slot {
 }  // namespace code
 
 // The place in the state from which a field's difference is taken.
-inline uint64_t& last_of(code::Address, CodecState& state) {
-  return state.address[state.site];
-}
-inline uint64_t& last_of(code::Value, CodecState& state) {
-  return state.value[state.site];
-}
-inline uint64_t& last_of(code::Operand, CodecState& state) {
-  return state.operand[state.site];
-}
-inline uint64_t& last_of(code::Index, CodecState& state) {
-  return state.index[state.site];
-}
-inline uint64_t& last_of(code::Result, CodecState& state) {
-  return state.result;
-}
+inline uint64_t& last_of(code::Address, CodecState& state) { return state.address[state.site]; }
+inline uint64_t& last_of(code::Value, CodecState& state) { return state.value[state.site]; }
+inline uint64_t& last_of(code::Operand, CodecState& state) { return state.operand[state.site]; }
+inline uint64_t& last_of(code::Index, CodecState& state) { return state.index[state.site]; }
+inline uint64_t& last_of(code::Result, CodecState& state) { return state.result; }
 template <size_t N>
 uint64_t& last_of(code::Slot<N>, CodecState& state) {
   return state.slot[N];
 }
 
-inline constexpr uint64_t zigzag(uint64_t difference) {
-  return (difference << 1) ^ (0 - (difference >> 63));
-}
-inline constexpr uint64_t unzigzag(uint64_t coded) {
-  return (coded >> 1) ^ (0 - (coded & 1));
-}
+inline constexpr uint64_t zigzag(uint64_t difference) { return (difference << 1) ^ (0 - (difference >> 63)); }
+inline constexpr uint64_t unzigzag(uint64_t coded) { return (coded >> 1) ^ (0 - (coded & 1)); }
 
 // How many values an enumeration of events has; 0: not bounded here.
 template <class T>

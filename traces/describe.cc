@@ -29,34 +29,16 @@ constexpr const char* kAccessNames[] = {"read", "write", "execute"};
 constexpr const char* kSliceNames[] = {"budget",    "halt",  "hypercall", "point", "stop",
                                        "interrupt", "pause", "shutdown",  "error"};
 
-const char* enum_text(xen::Site value) {
-  return kSiteNames[static_cast<size_t>(value)];
-}
-const char* enum_text(xen::TimerKind value) {
-  return kTimerNames[static_cast<size_t>(value)];
-}
-const char* enum_text(xen::ShutdownReason value) {
-  return kShutdownNames[static_cast<size_t>(value)];
-}
-const char* enum_text(xen::ConsoleChannel value) {
-  return kChannelNames[static_cast<size_t>(value)];
-}
-const char* enum_text(xen::SharedOp value) {
-  return kSharedNames[static_cast<size_t>(value)];
-}
-const char* enum_text(xen::Rmw value) {
-  return kRmwNames[static_cast<size_t>(value)];
-}
-const char* enum_text(Access value) {
-  return kAccessNames[static_cast<size_t>(value)];
-}
-const char* enum_text(SliceEnd value) {
-  return kSliceNames[static_cast<size_t>(value)];
-}
+const char* enum_text(xen::Site value) { return kSiteNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::TimerKind value) { return kTimerNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::ShutdownReason value) { return kShutdownNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::ConsoleChannel value) { return kChannelNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::SharedOp value) { return kSharedNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::Rmw value) { return kRmwNames[static_cast<size_t>(value)]; }
+const char* enum_text(Access value) { return kAccessNames[static_cast<size_t>(value)]; }
+const char* enum_text(SliceEnd value) { return kSliceNames[static_cast<size_t>(value)]; }
 
-std::string hex(uint64_t value) {
-  return value < 10 ? fmt::format("{}", value) : fmt::format("{:#x}", value);
-}
+std::string hex(uint64_t value) { return value < 10 ? fmt::format("{}", value) : fmt::format("{:#x}", value); }
 
 std::string hex_bytes(ByteView bytes, size_t limit) {
   std::string text;
@@ -266,13 +248,9 @@ std::string Describer::operator()(const Body& body) const {
 
 }  // namespace
 
-const char* site_text(xen::Site site) {
-  return static_cast<size_t>(site) < kSites ? enum_text(site) : "?";
-}
+const char* site_text(xen::Site site) { return static_cast<size_t>(site) < kSites ? enum_text(site) : "?"; }
 
-std::string describe_event(const Event& event) {
-  return std::visit(Describer{}, event.body);
-}
+std::string describe_event(const Event& event) { return std::visit(Describer{}, event.body); }
 
 std::string describe_time(VirtualNs time) {
   struct Unit {
@@ -314,9 +292,7 @@ std::optional<VirtualNs> parse_time(std::string_view text) {
   return VirtualNs{value};
 }
 
-std::string describe_vcpu(VcpuRef vcpu) {
-  return fmt::format("d{}v{}", vcpu.dom.v, vcpu.vcpu.v);
-}
+std::string describe_vcpu(VcpuRef vcpu) { return fmt::format("d{}v{}", vcpu.dom.v, vcpu.vcpu.v); }
 
 std::string describe_event_line(const Event& event, const std::vector<ActorInfo>& actors) {
   const std::string actor =

@@ -6,9 +6,7 @@
 
 namespace xensim::traces {
 
-std::string to_string(TraceHash hash) {
-  return fmt::format("{:016x}", hash.v);
-}
+std::string to_string(TraceHash hash) { return fmt::format("{:016x}", hash.v); }
 
 HashSink::HashSink() : state_(XXH3_createState()) {
   XS_CHECK(state_ != nullptr);
@@ -20,8 +18,6 @@ void HashSink::consume(ByteView stream, uint32_t events) {
   events_ += events;
 }
 
-TraceHash HashSink::hash() const {
-  return TraceHash{XXH3_64bits_digest(state_.get())};
-}
+TraceHash HashSink::hash() const { return TraceHash{XXH3_64bits_digest(state_.get())}; }
 
 }  // namespace xensim::traces

@@ -107,9 +107,7 @@ Result<std::unique_ptr<GuestImage>> GuestImage::load(const std::string& path) {
 GuestImage::GuestImage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GuestImage::~GuestImage() = default;
 
-const std::string& GuestImage::hash() const {
-  return impl_->hash;
-}
+const std::string& GuestImage::hash() const { return impl_->hash; }
 
 std::string GuestImage::symbol(Gva address) const {
   const auto after = std::upper_bound(impl_->symbols.begin(), impl_->symbols.end(), address.v,

@@ -15,17 +15,9 @@ inline uint64_t get_le(const std::byte* at, unsigned bytes) {
   return value;
 }
 
-inline void put_le32(std::byte* at, uint32_t value) {
-  put_le(at, value, 4);
-}
-inline void put_le64(std::byte* at, uint64_t value) {
-  put_le(at, value, 8);
-}
-inline uint32_t get_le32(const std::byte* at) {
-  return static_cast<uint32_t>(get_le(at, 4));
-}
-inline uint64_t get_le64(const std::byte* at) {
-  return get_le(at, 8);
-}
+inline void put_le32(std::byte* at, uint32_t value) { put_le(at, value, 4); }
+inline void put_le64(std::byte* at, uint64_t value) { put_le(at, value, 8); }
+inline uint32_t get_le32(const std::byte* at) { return static_cast<uint32_t>(get_le(at, 4)); }
+inline uint64_t get_le64(const std::byte* at) { return get_le(at, 8); }
 
 }  // namespace xensim::traces

@@ -16,9 +16,7 @@ namespace {
 
 constexpr const char* kClassNames[] = {"entry", "return", "platform", "machine"};
 
-std::string_view class_name(EventKind kind) {
-  return kClassNames[static_cast<size_t>(kind_info(kind).event_class)];
-}
+std::string_view class_name(EventKind kind) { return kClassNames[static_cast<size_t>(kind_info(kind).event_class)]; }
 
 bool known_kind(const std::string& name) {
   if (std::find(std::begin(kClassNames), std::end(kClassNames), name) != std::end(kClassNames)) return true;

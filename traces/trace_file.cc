@@ -26,9 +26,7 @@ struct FreeDecompressor {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
-ByteView as_bytes(const std::string& text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
+ByteView as_bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
 std::string_view as_text(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -102,9 +102,7 @@ xensim::Result<T> parse_json(std::string_view json, const char* what, Parse pars
 }
 
 // Text that is not UTF-8 is kept readable, not refused: paths may hold any byte.
-std::string dump(const Json& json) {
-  return json.dump(1, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace
 
@@ -184,14 +182,10 @@ xensim::Result<xen::Flavour> flavour_of(const std::vector<std::string>& traits) 
 
 std::string describe_actor(const ActorInfo& actor) {
   switch (actor.kind) {
-    case ActorKind::kVcpu:
-      return fmt::format("d{}v{}", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
-    case ActorKind::kTimer:
-      return fmt::format("d{}v{} timer", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
-    case ActorKind::kExternal:
-      return actor.name.empty() ? "external" : "external " + actor.name;
-    case ActorKind::kMachine:
-      break;
+    case ActorKind::kVcpu: return fmt::format("d{}v{}", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
+    case ActorKind::kTimer: return fmt::format("d{}v{} timer", actor.vcpu.dom.v, actor.vcpu.vcpu.v);
+    case ActorKind::kExternal: return actor.name.empty() ? "external" : "external " + actor.name;
+    case ActorKind::kMachine: break;
   }
   return actor.name.empty() ? "machine" : actor.name;
 }

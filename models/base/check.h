@@ -1,4 +1,5 @@
-// XS_CHECK: a promise of our own code. On in every build type; a broken one is a finding, reported with seed and schedule.
+// XS_CHECK: a promise of our own code. On in every build type; a broken one is a finding, reported with seed and
+// schedule.
 #pragma once
 
 #include <stdexcept>
@@ -6,8 +7,8 @@
 
 namespace xensim {
 
-// Thrown by a failed XS_CHECK. It must not cross a frame of a C library: hooks and fibers catch it at their edge, keep it as
-// std::exception_ptr and rethrow it on the machine's own stack.
+// Thrown by a failed XS_CHECK. It must not cross a frame of a C library: hooks and fibers catch it at their edge, keep
+// it as std::exception_ptr and rethrow it on the machine's own stack.
 class CheckFailure : public std::logic_error {
  public:
   CheckFailure(const char* file, int line, const std::string& what)
@@ -27,8 +28,8 @@ class CheckFailure : public std::logic_error {
       ::xensim::check_failed(__FILE__, __LINE__, "check failed: " #condition); \
   } while (false)
 
-#define XS_CHECK_MSG(condition, message)                          \
-  do {                                                            \
-    if (!(condition)) [[unlikely]]                                \
-      ::xensim::check_failed(__FILE__, __LINE__, (message));      \
+#define XS_CHECK_MSG(condition, message)                     \
+  do {                                                       \
+    if (!(condition)) [[unlikely]]                           \
+      ::xensim::check_failed(__FILE__, __LINE__, (message)); \
   } while (false)

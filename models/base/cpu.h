@@ -1,5 +1,5 @@
-// The Cpu interface: one domain's vCPUs on some engine (software x86, or real KVM). The machine drives it; everything that an
-// instruction cannot do alone is asked of a CpuClient.
+// The Cpu interface: one domain's vCPUs on some engine (software x86, or real KVM). The machine drives it; everything
+// that an instruction cannot do alone is asked of a CpuClient.
 #pragma once
 
 #include <array>
@@ -23,8 +23,9 @@ enum Seg : unsigned { kEs, kCs, kSs, kDs, kFs, kGs, kTr, kLdtr, kSegCount };
 struct SegmentRegister {
   uint16_t selector = 0;
   uint64_t base = 0;
-  uint32_t limit = 0;       // in bytes, after the granularity bit was applied
-  uint16_t attributes = 0;  // bits 7:0 = access byte, bits 11:8 = AVL, L, D/B, G (VMCB layout, AMD APM vol. 2, appendix B)
+  uint32_t limit = 0;  // in bytes, after the granularity bit was applied
+  uint16_t attributes =
+      0;  // bits 7:0 = access byte, bits 11:8 = AVL, L, D/B, G (VMCB layout, AMD APM vol. 2, appendix B)
   friend bool operator==(const SegmentRegister&, const SegmentRegister&) = default;
 };
 
@@ -52,7 +53,8 @@ enum class CpuMode { kReal, kVm86, kProtected16, kProtected32, kCompat, kLong };
 enum class CpuExit {
   kSlice,      // the instruction budget is used up
   kHalt,       // HLT was executed (RIP is past it); run it again once an interrupt is due
-  kSuspended,  // a client call said kSuspend: an operation is in flight; finish it with Cpu::complete_hypercall, or run again
+  kSuspended,  // a client call said kSuspend: an operation is in flight; finish it with Cpu::complete_hypercall, or run
+               // again
   kStopped,    // a client called request_stop()
   kShutdown,   // triple fault; `shutdown_detail` tells the chain of exceptions
   kError,      // the engine or a client failed: `Cpu::error()` says what
@@ -69,8 +71,8 @@ struct CpuidResult {
   uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-// What a running vCPU asks of the rest of the machine. Calls come on the engine's stack, from inside Cpu::run, for the vCPU
-// that runs. Exceptions thrown here are caught at the edge and rethrown by Cpu::run. All are deterministic.
+// What a running vCPU asks of the rest of the machine. Calls come on the engine's stack, from inside Cpu::run, for the
+// vCPU that runs. Exceptions thrown here are caught at the edge and rethrown by Cpu::run. All are deterministic.
 class CpuClient {
  public:
   virtual ~CpuClient() = default;
@@ -79,7 +81,8 @@ class CpuClient {
   // Accesses to ranges declared by Cpu::map_mmio; 1, 2, 4 or 8 bytes.
   virtual uint64_t mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) = 0;
   virtual void mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) = 0;
-  // CPUID: `native` is what the CPU layer itself supports there (its feature leaves); the client may add leaves and mask bits.
+  // CPUID: `native` is what the CPU layer itself supports there (its feature leaves); the client may add leaves and
+  // mask bits.
   virtual CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) = 0;
   // MSRs that the CPU layer does not hold itself (0x1b APIC_BASE, x2APIC 0x800.., hypervisor MSRs 0x40000000.., and all
   // unknown ones). nullopt or false: #GP(0).
@@ -87,12 +90,13 @@ class CpuClient {
   virtual bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) = 0;
   // The guest's TSC, at the given instruction count of this run.
   virtual uint64_t rdtsc(VcpuId vcpu) = 0;
-  // VMCALL or VMMCALL, RIP still at it. kContinue: the client changed the registers through Cpu::set_gpr, RIP is stepped over.
+  // VMCALL or VMMCALL, RIP still at it. kContinue: the client changed the registers through Cpu::set_gpr, RIP is
+  // stepped over.
   virtual CpuAction hypercall(VcpuId vcpu) = 0;
   // An address set by Cpu::set_points is about to be executed.
   virtual CpuAction point(VcpuId vcpu, Gva rip) = 0;
-  // The vCPU takes interrupts now (IF = 1, no shadow) and Cpu::raise_interrupt said there may be one: the vector to deliver,
-  // acknowledged by this call; or none.
+  // The vCPU takes interrupts now (IF = 1, no shadow) and Cpu::raise_interrupt said there may be one: the vector to
+  // deliver, acknowledged by this call; or none.
   virtual std::optional<uint8_t> acknowledge_interrupt(VcpuId vcpu) = 0;
   // PAUSE was executed (spin-wait hint). kSuspend ends the slice.
   virtual CpuAction pause(VcpuId vcpu) = 0;
@@ -124,7 +128,8 @@ class Cpu {
   virtual CpuMode mode(VcpuId vcpu) const = 0;
   virtual unsigned cpl(VcpuId vcpu) const = 0;
 
-  // Finishes a hypercall for which the client said kSuspend: RIP is stepped over the instruction. Registers were set before.
+  // Finishes a hypercall for which the client said kSuspend: RIP is stepped over the instruction. Registers were set
+  // before.
   virtual void complete_hypercall(VcpuId vcpu) = 0;
   // Puts the vCPU in its state after INIT (SDM vol. 3, 10.1), halted until a SIPI; then at vector << 12 in real mode.
   virtual void init(VcpuId vcpu) = 0;
@@ -137,8 +142,8 @@ class Cpu {
   // Bytes in guest RAM were changed from outside at an address that may hold translated code.
   virtual void invalidate_code(Gpa gpa, uint64_t bytes) = 0;
 
-  // Walks the page tables of `vcpu` as its current mode has it; sets no accessed or dirty bit. nullopt: not mapped, or not
-  // allowed for this access at this CPL.
+  // Walks the page tables of `vcpu` as its current mode has it; sets no accessed or dirty bit. nullopt: not mapped, or
+  // not allowed for this access at this CPL.
   virtual std::optional<Gpa> translate(VcpuId vcpu, Gva gva, Access access) = 0;
 
   // Guest-virtual addresses at which CpuClient::point is called (exploration); replaces the earlier set.

@@ -41,17 +41,17 @@ inline tl::unexpected<Error> environment_error(std::string message) {
 
 #define XS_CONCAT_(a, b) a##b
 #define XS_CONCAT(a, b) XS_CONCAT_(a, b)
-#define XS_TRY_(tmp, decl, expr)                               \
-  auto tmp = (expr);                                           \
+#define XS_TRY_(tmp, decl, expr)                                  \
+  auto tmp = (expr);                                              \
   if (!tmp) return tl::unexpected<Error>(std::move(tmp.error())); \
   decl = std::move(*tmp)
 
 // XS_TRY(auto x, f()): x is f's value, or this function returns f's error.
 #define XS_TRY(decl, expr) XS_TRY_(XS_CONCAT(xs_try_, __LINE__), decl, expr)
 
-#define XS_TRY_STATUS_(tmp, expr)                              \
-  do {                                                         \
-    auto tmp = (expr);                                         \
+#define XS_TRY_STATUS_(tmp, expr)                                   \
+  do {                                                              \
+    auto tmp = (expr);                                              \
     if (!tmp) return tl::unexpected<Error>(std::move(tmp.error())); \
   } while (false)
 

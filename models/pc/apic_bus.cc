@@ -5,23 +5,17 @@
 
 namespace xensim::pc {
 
-void ApicBus::attach(LocalApic& apic) {
-  apics_.push_back(&apic);
-}
+void ApicBus::attach(LocalApic& apic) { apics_.push_back(&apic); }
 
 bool ApicBus::hears(const LocalApic& target, const LocalApic& sender, const ApicMessage& message) const {
   if (!target.hardware_enabled()) return false;
   const bool is_self = &target == &sender;
   const bool start_stop = message.mode == DeliveryMode::kInit || message.mode == DeliveryMode::kStartup;
   switch (message.shorthand) {
-    case Shorthand::kSelf:
-      return is_self && !start_stop;
-    case Shorthand::kAll:
-      return !(is_self && start_stop);
-    case Shorthand::kOthers:
-      return !is_self;
-    case Shorthand::kNone:
-      break;
+    case Shorthand::kSelf: return is_self && !start_stop;
+    case Shorthand::kAll: return !(is_self && start_stop);
+    case Shorthand::kOthers: return !is_self;
+    case Shorthand::kNone: break;
   }
   return message.broadcast || target.matches(message.logical, message.destination);
 }

@@ -21,9 +21,7 @@ uint64_t saturate(Wide value) {
 
 // Whole ticks of a clock of `hz` that have passed at `now`, and the first time at which `ticks` have: each the other's
 // inverse.
-Wide ticks_at(VirtualNs now, uint64_t hz) {
-  return Wide{now.v} * hz / kNsPerSecond;
-}
+Wide ticks_at(VirtualNs now, uint64_t hz) { return Wide{now.v} * hz / kNsPerSecond; }
 VirtualNs time_of(Wide ticks, uint64_t hz) {
   if (ticks > (~Wide{0} - hz) / kNsPerSecond) return VirtualNs{std::numeric_limits<uint64_t>::max()};
   return VirtualNs{saturate((ticks * kNsPerSecond + hz - 1) / hz)};
@@ -43,13 +41,9 @@ void ApicTimer::reset() {
   state_.tsc_offset = tsc_offset;
 }
 
-uint64_t ApicTimer::now_ticks() const {
-  return saturate(ticks_at(clock_.now(), bus_hz_));
-}
+uint64_t ApicTimer::now_ticks() const { return saturate(ticks_at(clock_.now(), bus_hz_)); }
 
-uint64_t ApicTimer::tsc() const {
-  return static_cast<uint64_t>(ticks_at(clock_.now(), tsc_hz_)) + state_.tsc_offset;
-}
+uint64_t ApicTimer::tsc() const { return static_cast<uint64_t>(ticks_at(clock_.now(), tsc_hz_)) + state_.tsc_offset; }
 
 uint64_t ApicTimer::divisor() const {
   // 000 divides by 2, 001 by 4, ... 110 by 128, 111 by 1 (SDM figure 11-10).
@@ -150,9 +144,7 @@ bool ApicTimer::expired() {
   return true;
 }
 
-void ApicTimer::save(std::vector<std::byte>& out) const {
-  save_state(out, state_);
-}
+void ApicTimer::save(std::vector<std::byte>& out) const { save_state(out, state_); }
 
 Status ApicTimer::restore(std::span<const std::byte>& in) {
   State state;

@@ -59,17 +59,11 @@ bool Board::owns_msr(uint32_t msr) {
   return msr == kMsrApicBase || msr == kMsrTscDeadline || (msr >= kMsrX2apicFirst && msr <= kMsrX2apicLast);
 }
 
-std::optional<uint64_t> Board::rdmsr(VcpuId vcpu, uint32_t msr) {
-  return apic(vcpu).rdmsr(msr);
-}
+std::optional<uint64_t> Board::rdmsr(VcpuId vcpu, uint32_t msr) { return apic(vcpu).rdmsr(msr); }
 
-bool Board::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
-  return apic(vcpu).wrmsr(msr, value);
-}
+bool Board::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) { return apic(vcpu).wrmsr(msr, value); }
 
-void Board::timer_expired(uint32_t timer) {
-  apic(VcpuId{timer}).timer_expired();
-}
+void Board::timer_expired(uint32_t timer) { apic(VcpuId{timer}).timer_expired(); }
 
 void Board::save(std::vector<std::byte>& out) const {
   for (const auto& apic : apics_) apic->save(out);

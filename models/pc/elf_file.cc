@@ -77,8 +77,7 @@ Result<ElfFile> ElfFile::read(std::string name, std::span<const std::byte> file)
       elf.bits_ = 64;
       XS_TRY_STATUS(elf.read_headers<Elf64>());
       break;
-    default:
-      return elf.error(fmt::format("e_ident[EI_CLASS] is {}, neither 32- nor 64-bit", byte(EI_CLASS)));
+    default: return elf.error(fmt::format("e_ident[EI_CLASS] is {}, neither 32- nor 64-bit", byte(EI_CLASS)));
   }
   return elf;
 }

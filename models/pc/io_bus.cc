@@ -10,9 +10,7 @@ bool holds_whole(const PortRange& range, uint32_t port, unsigned bytes) {
   return bytes <= range.max_bytes && port + bytes <= uint32_t{range.first} + range.count;
 }
 
-uint32_t low_bits(unsigned bytes) {
-  return bytes >= 4 ? 0xffffffff : (1u << (8 * bytes)) - 1;
-}
+uint32_t low_bits(unsigned bytes) { return bytes >= 4 ? 0xffffffff : (1u << (8 * bytes)) - 1; }
 
 }  // namespace
 

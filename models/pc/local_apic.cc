@@ -149,33 +149,23 @@ bool LocalApic::matches(bool logical, uint32_t destination) const {
   if (destination > 0xff) return false;
   const uint32_t logical_id = state_.ldr >> 24;
   switch (state_.dfr >> 28) {
-    case 0xf:
-      return (logical_id & destination) != 0;  // flat
-    case 0x0:
-      return (logical_id >> 4) == (destination >> 4) && (logical_id & destination & 0xf) != 0;  // cluster
-    default:
-      return false;
+    case 0xf: return (logical_id & destination) != 0;                                                   // flat
+    case 0x0: return (logical_id >> 4) == (destination >> 4) && (logical_id & destination & 0xf) != 0;  // cluster
+    default: return false;
   }
 }
 
 void LocalApic::accept(DeliveryMode mode, uint8_t vector) {
   switch (mode) {
     case DeliveryMode::kFixed:
-    case DeliveryMode::kLowestPriority:
-      assert_vector(vector);
-      break;
-    case DeliveryMode::kNmi:
-      client_.nmi(config_.vcpu);
-      break;
+    case DeliveryMode::kLowestPriority: assert_vector(vector); break;
+    case DeliveryMode::kNmi: client_.nmi(config_.vcpu); break;
     case DeliveryMode::kInit:
       reset_registers();
       client_.init(config_.vcpu);
       break;
-    case DeliveryMode::kStartup:
-      client_.startup(config_.vcpu, vector);
-      break;
-    case DeliveryMode::kSmi:
-      break;
+    case DeliveryMode::kStartup: client_.startup(config_.vcpu, vector); break;
+    case DeliveryMode::kSmi: break;
   }
 }
 

@@ -44,9 +44,7 @@ constexpr uint32_t kIcrWritable = 0x000ccfff;
 constexpr uint32_t kIcrReadOnly = 1u << 12;
 
 // Registers of xAPIC mode alone.
-bool only_xapic(uint32_t index) {
-  return index == kApr || index == kRemoteRead || index == kDfr || index == kIcrHigh;
-}
+bool only_xapic(uint32_t index) { return index == kApr || index == kRemoteRead || index == kDfr || index == kIcrHigh; }
 
 }  // namespace
 
@@ -56,38 +54,23 @@ std::optional<uint32_t> LocalApic::read_register(uint32_t index) const {
   if (index >= kIrr && index < kIrr + 8) return state_.irr[index - kIrr];
   if (index >= kLvt && index <= kLvtLast) return state_.lvt[index - kLvt];
   switch (index) {
-    case kId:
-      return x2apic_mode() ? config_.apic_id : config_.apic_id << 24;
-    case kVersion:
-      return kApicVersion;
-    case kTpr:
-      return state_.tpr;
-    case kPpr:
-      return processor_priority();
-    case kLdr:
-      return state_.ldr;
-    case kDfr:
-      return state_.dfr;
-    case kSvr:
-      return state_.svr;
-    case kEsr:
-      return state_.esr;
-    case kIcrLow:
-      return state_.icr_low;
-    case kIcrHigh:
-      return state_.icr_high;
-    case kInitialCount:
-      return timer_.initial_count();
-    case kCurrentCount:
-      return timer_.current_count();
-    case kDivide:
-      return timer_.divide();
+    case kId: return x2apic_mode() ? config_.apic_id : config_.apic_id << 24;
+    case kVersion: return kApicVersion;
+    case kTpr: return state_.tpr;
+    case kPpr: return processor_priority();
+    case kLdr: return state_.ldr;
+    case kDfr: return state_.dfr;
+    case kSvr: return state_.svr;
+    case kEsr: return state_.esr;
+    case kIcrLow: return state_.icr_low;
+    case kIcrHigh: return state_.icr_high;
+    case kInitialCount: return timer_.initial_count();
+    case kCurrentCount: return timer_.current_count();
+    case kDivide: return timer_.divide();
     case kApr:
     case kRemoteRead:
-    case kEoi:
-      return 0;
-    default:
-      return std::nullopt;
+    case kEoi: return 0;
+    default: return std::nullopt;
   }
 }
 
@@ -113,37 +96,19 @@ void LocalApic::write_lvt(unsigned lvt, uint32_t value) {
 void LocalApic::write_register(uint32_t index, uint32_t value) {
   if (index >= kLvt && index <= kLvtLast) return write_lvt(index - kLvt, value);
   switch (index) {
-    case kTpr:
-      write_tpr(value);
-      break;
-    case kEoi:
-      end_of_interrupt();
-      break;
-    case kLdr:
-      state_.ldr = value & 0xff000000;
-      break;
-    case kDfr:
-      state_.dfr = value | 0x0fffffff;
-      break;
-    case kSvr:
-      write_svr(value);
-      break;
-    case kEsr:
-      write_esr();
-      break;
+    case kTpr: write_tpr(value); break;
+    case kEoi: end_of_interrupt(); break;
+    case kLdr: state_.ldr = value & 0xff000000; break;
+    case kDfr: state_.dfr = value | 0x0fffffff; break;
+    case kSvr: write_svr(value); break;
+    case kEsr: write_esr(); break;
     case kIcrLow:
       state_.icr_low = value & kIcrWritable;
       send_ipi();
       break;
-    case kIcrHigh:
-      state_.icr_high = value & 0xff000000;
-      break;
-    case kInitialCount:
-      timer_.set_initial_count(value);
-      break;
-    case kDivide:
-      timer_.set_divide(value);
-      break;
+    case kIcrHigh: state_.icr_high = value & 0xff000000; break;
+    case kInitialCount: timer_.set_initial_count(value); break;
+    case kDivide: timer_.set_divide(value); break;
     default:
       if (!read_register(index)) report_error(kErrorIllegalRegister);
   }
@@ -177,30 +142,15 @@ bool LocalApic::write_x2apic(uint32_t index, uint64_t value) {
     legal = only(kLvtWritable[index - kLvt] | kLvtReadOnly);
   } else {
     switch (index) {
-      case kTpr:
-        legal = only(0xff);
-        break;
+      case kTpr: legal = only(0xff); break;
       case kEoi:
-      case kEsr:
-        legal = value == 0;
-        break;
-      case kSvr:
-        legal = only(kSvrWritable);
-        break;
-      case kIcrLow:
-        legal = only((uint64_t{0xffffffff} << 32) | kIcrWritable | kIcrReadOnly);
-        break;
-      case kInitialCount:
-        legal = only(0xffffffff);
-        break;
-      case kDivide:
-        legal = only(0xb);
-        break;
-      case kSelfIpi:
-        legal = only(0xff);
-        break;
-      default:
-        break;
+      case kEsr: legal = value == 0; break;
+      case kSvr: legal = only(kSvrWritable); break;
+      case kIcrLow: legal = only((uint64_t{0xffffffff} << 32) | kIcrWritable | kIcrReadOnly); break;
+      case kInitialCount: legal = only(0xffffffff); break;
+      case kDivide: legal = only(0xb); break;
+      case kSelfIpi: legal = only(0xff); break;
+      default: break;
     }
   }
   if (!legal) return false;

@@ -59,14 +59,10 @@ Result<Dynamic> dynamic_of(const ElfFile& elf) {
         return elf.error(fmt::format("dynamic section, offset {:#x}: {}", segment.offset + at, what));
       };
       switch (entry.d_tag) {
-        case DT_NULL:
-          return dynamic;
-        case DT_NEEDED:
-          return refuse("DT_NEEDED: a native guest needs no library");
-        case DT_TEXTREL:
-          return refuse("DT_TEXTREL: relocations in read-only memory");
-        case DT_REL:
-          return refuse("DT_REL: only DT_RELA relocations are supported");
+        case DT_NULL: return dynamic;
+        case DT_NEEDED: return refuse("DT_NEEDED: a native guest needs no library");
+        case DT_TEXTREL: return refuse("DT_TEXTREL: relocations in read-only memory");
+        case DT_REL: return refuse("DT_REL: only DT_RELA relocations are supported");
         case DT_RELR:
           return refuse("DT_RELR: packed relocations are not supported (link with -z nopack-relative-relocs)");
         case DT_PLTRELSZ:
@@ -74,20 +70,14 @@ Result<Dynamic> dynamic_of(const ElfFile& elf) {
             return refuse("DT_PLTRELSZ: calls through a PLT (link with -Bsymbolic and hidden visibility)");
           break;
         case DT_INIT:
-        case DT_FINI:
-          return refuse("DT_INIT or DT_FINI: nothing would run them");
+        case DT_FINI: return refuse("DT_INIT or DT_FINI: nothing would run them");
         case DT_INIT_ARRAYSZ:
         case DT_FINI_ARRAYSZ:
           if (entry.d_un.d_val != 0) return refuse("a constructor or destructor: nothing would run it");
           break;
-        case DT_RELA:
-          dynamic.rela = entry.d_un.d_ptr;
-          break;
-        case DT_RELASZ:
-          dynamic.rela_bytes = entry.d_un.d_val;
-          break;
-        default:
-          break;
+        case DT_RELA: dynamic.rela = entry.d_un.d_ptr; break;
+        case DT_RELASZ: dynamic.rela_bytes = entry.d_un.d_val; break;
+        default: break;
       }
     }
   }

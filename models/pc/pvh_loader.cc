@@ -19,9 +19,7 @@ namespace {
 constexpr char kXenNoteName[] = "Xen";
 constexpr char kPointsSection[] = ".xensim_points";
 
-uint64_t round_up_4(uint64_t value) {
-  return (value + 3) & ~uint64_t{3};
-}
+uint64_t round_up_4(uint64_t value) { return (value + 3) & ~uint64_t{3}; }
 
 // The entry note in one blob of notes; `bad` gets what is wrong with the blob, and where it ends early.
 std::optional<uint64_t> find_entry_note(std::span<const std::byte> notes, uint64_t file_offset, std::string& bad) {

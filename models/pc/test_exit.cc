@@ -5,13 +5,9 @@ namespace xensim::pc {
 
 TestExit::TestExit(TestExitClient& client, uint16_t port) : port_(port), client_(client) {}
 
-std::vector<PortRange> TestExit::ports() const {
-  return {{port_, 4, 4}};
-}
+std::vector<PortRange> TestExit::ports() const { return {{port_, 4, 4}}; }
 
-uint32_t TestExit::port_in(uint16_t /*port*/, unsigned /*bytes*/) {
-  return 0;
-}
+uint32_t TestExit::port_in(uint16_t /*port*/, unsigned /*bytes*/) { return 0; }
 
 void TestExit::port_out(uint16_t port, unsigned /*bytes*/, uint32_t value) {
   if (port == port_) client_.test_exit(value);

@@ -28,9 +28,7 @@ constexpr unsigned kTriggerLevels[] = {1, 4, 8, 14};
 Uart8250::Uart8250(ConsoleSink& sink, InterruptLines& lines, uint16_t port, unsigned irq)
     : port_(port), irq_(irq), sink_(sink), lines_(lines) {}
 
-std::vector<PortRange> Uart8250::ports() const {
-  return {{port_, 8, 1}};
-}
+std::vector<PortRange> Uart8250::ports() const { return {{port_, 8, 1}}; }
 
 uint32_t Uart8250::port_in(uint16_t port, unsigned /*bytes*/) {
   const uint8_t value = read_register(port - port_);
@@ -119,19 +117,15 @@ void Uart8250::transmit(uint8_t byte) {
 uint8_t Uart8250::read_register(unsigned offset) {
   const bool dlab = (state_.lcr & kDlab) != 0;
   switch (offset) {
-    case kData:
-      return dlab ? state_.divisor_low : receive();
-    case kIer:
-      return dlab ? state_.divisor_high : state_.ier;
+    case kData: return dlab ? state_.divisor_low : receive();
+    case kIer: return dlab ? state_.divisor_high : state_.ier;
     case kIirFcr: {
       const uint8_t id = interrupt_id();
       if (id == kIirThre) state_.thre_pending = 0;  // reading IIR is what answers this one
       return static_cast<uint8_t>(id | (fifo_enabled() ? kIirFifo : 0));
     }
-    case kLcr:
-      return state_.lcr;
-    case kMcr:
-      return state_.mcr;
+    case kLcr: return state_.lcr;
+    case kMcr: return state_.mcr;
     case kLsr: {
       const uint8_t status = line_status();
       state_.line_errors = 0;
@@ -142,8 +136,7 @@ uint8_t Uart8250::read_register(unsigned offset) {
       state_.modem_deltas = 0;
       return status;
     }
-    default:
-      return state_.scratch;
+    default: return state_.scratch;
   }
 }
 
@@ -184,20 +177,11 @@ void Uart8250::write_register(unsigned offset, uint8_t value) {
       if ((value & kIerThre) != 0 && (state_.ier & kIerThre) == 0) state_.thre_pending = 1;
       state_.ier = value & 0x0f;
       break;
-    case kIirFcr:
-      write_fcr(value);
-      break;
-    case kLcr:
-      state_.lcr = value;
-      break;
-    case kMcr:
-      write_mcr(value);
-      break;
-    case kScratch:
-      state_.scratch = value;
-      break;
-    default:
-      break;  // LSR and MSR are read-only
+    case kIirFcr: write_fcr(value); break;
+    case kLcr: state_.lcr = value; break;
+    case kMcr: write_mcr(value); break;
+    case kScratch: state_.scratch = value; break;
+    default: break;  // LSR and MSR are read-only
   }
 }
 

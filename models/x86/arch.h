@@ -49,9 +49,7 @@ namespace seg {
 inline constexpr uint16_t kTypeMask = 0xf, kAccessed = 1, kWritable = 2, kExpandDown = 4, kConforming = 4, kCode = 8;
 inline constexpr uint16_t kSystem = 0x10;  // set: code or data
 inline constexpr uint16_t kPresent = 0x80, kLong = 0x200, kDb = 0x400, kGranular = 0x800;
-constexpr unsigned dpl(uint16_t attributes) {
-  return attributes >> 5 & 3;
-}
+constexpr unsigned dpl(uint16_t attributes) { return attributes >> 5 & 3; }
 }  // namespace seg
 
 // Bits of a #PF error code.

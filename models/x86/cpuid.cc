@@ -31,14 +31,10 @@ CpuidResult brand(uint32_t part) {
 // Deterministic cache parameters: 32 KiB L1 data and code, 256 KiB L2, each of one core, 64-byte lines.
 CpuidResult cache(uint32_t subleaf) {
   switch (subleaf) {
-    case 0:
-      return {0x121, 0x01c0003f, 63, 0};
-    case 1:
-      return {0x122, 0x01c0003f, 63, 0};
-    case 2:
-      return {0x143, 0x00c0003f, 1023, 0};
-    default:
-      return {};
+    case 0: return {0x121, 0x01c0003f, 63, 0};
+    case 1: return {0x122, 0x01c0003f, 63, 0};
+    case 2: return {0x143, 0x00c0003f, 1023, 0};
+    default: return {};
   }
 }
 
@@ -46,34 +42,21 @@ CpuidResult cache(uint32_t subleaf) {
 
 CpuidResult native_cpuid(uint32_t leaf, uint32_t subleaf) {
   switch (leaf) {
-    case 0:
-      return {0xb, 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
-    case 1:
-      return {0x506e3, 8 << 8 | 1 << 16, kLeaf1Ecx, kLeaf1Edx};
-    case 2:
-      return {0x01, 0, 0, 0};
-    case 4:
-      return cache(subleaf);
-    case 6:
-      return {4, 0, 0, 0};  // the APIC timer always runs
-    case 7:
-      return subleaf == 0 ? CpuidResult{0, kLeaf7Ebx, 0, 0} : CpuidResult{};
-    case 0x80000000:
-      return {0x80000008, 0, 0, 0};
-    case 0x80000001:
-      return {0, 0, kExtEcx, kExtEdx};
+    case 0: return {0xb, 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
+    case 1: return {0x506e3, 8 << 8 | 1 << 16, kLeaf1Ecx, kLeaf1Edx};
+    case 2: return {0x01, 0, 0, 0};
+    case 4: return cache(subleaf);
+    case 6: return {4, 0, 0, 0};  // the APIC timer always runs
+    case 7: return subleaf == 0 ? CpuidResult{0, kLeaf7Ebx, 0, 0} : CpuidResult{};
+    case 0x80000000: return {0x80000008, 0, 0, 0};
+    case 0x80000001: return {0, 0, kExtEcx, kExtEdx};
     case 0x80000002:
     case 0x80000003:
-    case 0x80000004:
-      return brand(leaf - 0x80000002);
-    case 0x80000006:
-      return {0, 0, 256 << 16 | 6 << 12 | 1 << 8 | 64, 0};
-    case 0x80000007:
-      return {0, 0, 0, 1 << 8};  // the TSC is invariant
-    case 0x80000008:
-      return {40 | 48 << 8, 0, 0, 0};  // address sizes
-    default:
-      return {};
+    case 0x80000004: return brand(leaf - 0x80000002);
+    case 0x80000006: return {0, 0, 256 << 16 | 6 << 12 | 1 << 8 | 64, 0};
+    case 0x80000007: return {0, 0, 0, 1 << 8};        // the TSC is invariant
+    case 0x80000008: return {40 | 48 << 8, 0, 0, 0};  // address sizes
+    default: return {};
   }
 }
 

@@ -9,9 +9,7 @@ namespace {
 
 constexpr cs_mode kModes[3] = {CS_MODE_16, CS_MODE_32, CS_MODE_64};
 
-bool is_string_opcode(uint8_t op) {
-  return (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
-}
+bool is_string_opcode(uint8_t op) { return (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf); }
 bool is_port_opcode(uint8_t op) {
   return (op >= 0x6c && op <= 0x6f) || (op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef);
 }
@@ -33,8 +31,7 @@ InstructionClass classify_0f(std::span<const uint8_t> bytes) {
     case 0xc7:  // RDRAND, RDSEED, RDPID; XRSTORS, XSAVEC, XSAVES
       if (!memory && reg >= 6) return InstructionClass::kForbidden;
       return memory && reg >= 3 && reg <= 5 ? InstructionClass::kForbidden : InstructionClass::kPlain;
-    default:
-      return InstructionClass::kPlain;
+    default: return InstructionClass::kPlain;
   }
 }
 
@@ -45,18 +42,13 @@ InstructionClass classify(std::span<const uint8_t> bytes, const Prefixes& prefix
   if (is_string_opcode(op))
     return prefixes.rep || prefixes.repne ? InstructionClass::kRepString : InstructionClass::kPlain;
   switch (op) {
-    case 0x0f:
-      return classify_0f(bytes.subspan(1));
-    case 0xf1:
-      return InstructionClass::kIcebp;
-    case 0xfb:
-      return InstructionClass::kMakesShadow;
-    case 0x17:
-      return size == CodeSize::k64 ? InstructionClass::kPlain : InstructionClass::kMakesShadow;
+    case 0x0f: return classify_0f(bytes.subspan(1));
+    case 0xf1: return InstructionClass::kIcebp;
+    case 0xfb: return InstructionClass::kMakesShadow;
+    case 0x17: return size == CodeSize::k64 ? InstructionClass::kPlain : InstructionClass::kMakesShadow;
     case 0x8e:
       return bytes.size() > 1 && (bytes[1] >> 3 & 7) == 2 ? InstructionClass::kMakesShadow : InstructionClass::kPlain;
-    default:
-      return InstructionClass::kPlain;
+    default: return InstructionClass::kPlain;
   }
 }
 
@@ -67,33 +59,15 @@ Prefixes parse_prefixes(std::span<const uint8_t> bytes, CodeSize size) {
   for (; p.count < bytes.size(); ++p.count) {
     const uint8_t byte = bytes[p.count];
     switch (byte) {
-      case 0x26:
-        p.segment = kEs;
-        continue;
-      case 0x2e:
-        p.segment = kCs;
-        continue;
-      case 0x36:
-        p.segment = kSs;
-        continue;
-      case 0x3e:
-        p.segment = kDs;
-        continue;
-      case 0x64:
-        p.segment = kFs;
-        continue;
-      case 0x65:
-        p.segment = kGs;
-        continue;
-      case 0x66:
-        p.operand = true;
-        continue;
-      case 0x67:
-        p.address = true;
-        continue;
-      case 0xf0:
-        p.lock = true;
-        continue;
+      case 0x26: p.segment = kEs; continue;
+      case 0x2e: p.segment = kCs; continue;
+      case 0x36: p.segment = kSs; continue;
+      case 0x3e: p.segment = kDs; continue;
+      case 0x64: p.segment = kFs; continue;
+      case 0x65: p.segment = kGs; continue;
+      case 0x66: p.operand = true; continue;
+      case 0x67: p.address = true; continue;
+      case 0xf0: p.lock = true; continue;
       case 0xf2:
         p.repne = true;
         p.rep = false;
@@ -102,8 +76,7 @@ Prefixes parse_prefixes(std::span<const uint8_t> bytes, CodeSize size) {
         p.rep = true;
         p.repne = false;
         continue;
-      default:
-        break;
+      default: break;
     }
     if (size == CodeSize::k64 && (byte & 0xf0) == 0x40) {
       p.rex = byte;

@@ -65,17 +65,11 @@ Context::Context(uc_engine* uc) : size_(uc_context_size(uc)) {
   save(uc);
 }
 
-void Context::save(uc_engine* uc) {
-  XS_CHECK(uc_context_save(uc, context_.get()) == UC_ERR_OK);
-}
+void Context::save(uc_engine* uc) { XS_CHECK(uc_context_save(uc, context_.get()) == UC_ERR_OK); }
 
-void Context::restore(uc_engine* uc) const {
-  XS_CHECK(uc_context_restore(uc, context_.get()) == UC_ERR_OK);
-}
+void Context::restore(uc_engine* uc) const { XS_CHECK(uc_context_restore(uc, context_.get()) == UC_ERR_OK); }
 
-void Context::copy_from(const Context& other) {
-  std::memcpy(bytes(), other.bytes(), size_);
-}
+void Context::copy_from(const Context& other) { std::memcpy(bytes(), other.bytes(), size_); }
 
 Result<std::unique_ptr<Engine>> Engine::open() {
   if (const unsigned version = uc_version(nullptr, nullptr); !version_will_do(version))
@@ -102,9 +96,7 @@ Engine::~Engine() {
   uc_close(uc_);
 }
 
-void Engine::flush_tlb() {
-  XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK);
-}
+void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
 // The engine drops code by virtual address only: give it, for that moment, a state in which the two are the same
 // (64-bit mode without paging, which is what a fresh engine has).
 void Engine::drop_code(uint64_t gpa, uint64_t bytes) {
@@ -116,9 +108,7 @@ void Engine::drop_code(uint64_t gpa, uint64_t bytes) {
   flush_tlb();
 }
 
-void Engine::flush_code() {
-  XS_CHECK(uc_ctl_flush_tb(uc_) == UC_ERR_OK);
-}
+void Engine::flush_code() { XS_CHECK(uc_ctl_flush_tb(uc_) == UC_ERR_OK); }
 
 std::string engine_version() {
   const unsigned version = uc_version(nullptr, nullptr);

@@ -147,38 +147,24 @@ bool SoftCpu::on_invalid() {
 
 void SoftCpu::serve_hypercall(unsigned length) {
   switch (client_.hypercall(VcpuId{loaded_})) {
-    case CpuAction::kContinue:
-      step_over(length);
-      return;
-    case CpuAction::kSuspend:
-      stop(CpuExit::kSuspended);
-      return;
-    case CpuAction::kFault:
-      raise(kInvalidOpcode);
-      return;
+    case CpuAction::kContinue: step_over(length); return;
+    case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
+    case CpuAction::kFault: raise(kInvalidOpcode); return;
   }
 }
 
 void SoftCpu::on_intercept(unsigned exit_code) {
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
   switch (exit_code) {
-    case kRdtsc:
-      return serve_rdtsc(false);
-    case kRdtscp:
-      return serve_rdtsc(true);
-    case kCpuid:
-      return serve_cpuid();
-    case kPause:
-      return serve_pause();
-    case kHlt:
-      return serve_halt();
-    case kMsr:
-      return serve_msr();
-    case kRdpmc:
-      return raise(kGeneralProtection);
+    case kRdtsc: return serve_rdtsc(false);
+    case kRdtscp: return serve_rdtsc(true);
+    case kCpuid: return serve_cpuid();
+    case kPause: return serve_pause();
+    case kHlt: return serve_halt();
+    case kMsr: return serve_msr();
+    case kRdpmc: return raise(kGeneralProtection);
     case kMonitor:
-    case kMwait:
-      return raise(kInvalidOpcode);
+    case kMwait: return raise(kInvalidOpcode);
     default:
       XS_CHECK_MSG(false, fmt::format("the engine reports an intercept {:#x} that was not asked for", exit_code));
   }

@@ -41,9 +41,7 @@ constexpr uint32_t kMtrrCap = 0xfe, kMtrrDefault = 0x2ff, kMtrrFirst = 0x200, kM
 constexpr uint32_t kEfer = 0xc0000080, kFsBase = 0xc0000100, kGsBase = 0xc0000101, kSysenterCs = 0x174, kPat = 0x277;
 constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084;
 
-bool valid_memory_type(uint64_t type) {
-  return type <= 1 || (type >= 4 && type <= 6);
-}
+bool valid_memory_type(uint64_t type) { return type <= 1 || (type >= 4 && type <= 6); }
 
 bool valid_pat(uint64_t value) {
   for (unsigned i = 0; i < 8; ++i) {
@@ -81,29 +79,14 @@ MsrOutcome MsrFile::read(const State& state, uint32_t msr, uint64_t& value) cons
     value = mtrr_variable[msr - kMtrrFirst];
   } else {
     switch (msr) {
-      case kEfer:
-        value = state.efer();
-        break;
-      case kFsBase:
-        value = state.segment(kFs).base;
-        break;
-      case kGsBase:
-        value = state.segment(kGs).base;
-        break;
-      case kSysenterCs:
-        value = state.sysenter_cs();
-        break;
-      case kMtrrCap:
-        value = 0x508;
-        break;  // 8 variable ranges, fixed ranges, write combining
-      case kMtrrDefault:
-        value = mtrr_default;
-        break;
-      case kMicrocode:
-        value = 0;
-        break;
-      default:
-        return MsrOutcome::kClient;
+      case kEfer: value = state.efer(); break;
+      case kFsBase: value = state.segment(kFs).base; break;
+      case kGsBase: value = state.segment(kGs).base; break;
+      case kSysenterCs: value = state.sysenter_cs(); break;
+      case kMtrrCap: value = 0x508; break;  // 8 variable ranges, fixed ranges, write combining
+      case kMtrrDefault: value = mtrr_default; break;
+      case kMicrocode: value = 0; break;
+      default: return MsrOutcome::kClient;
     }
   }
   return MsrOutcome::kDone;
@@ -132,25 +115,17 @@ MsrOutcome MsrFile::write(State& state, uint32_t msr, uint64_t value) {
     return MsrOutcome::kDone;
   }
   switch (msr) {
-    case kEfer:
-      return write_efer(state, value);
-    case kFsBase:
-      return write_segment_base(state, kFs, value);
-    case kGsBase:
-      return write_segment_base(state, kGs, value);
-    case kSysenterCs:
-      state.set_sysenter_cs(static_cast<uint32_t>(value));
-      return MsrOutcome::kDone;
-    case kMtrrCap:
-      return MsrOutcome::kFault;
+    case kEfer: return write_efer(state, value);
+    case kFsBase: return write_segment_base(state, kFs, value);
+    case kGsBase: return write_segment_base(state, kGs, value);
+    case kSysenterCs: state.set_sysenter_cs(static_cast<uint32_t>(value)); return MsrOutcome::kDone;
+    case kMtrrCap: return MsrOutcome::kFault;
     case kMtrrDefault:
       if ((value & ~uint64_t{0xcff}) || !valid_memory_type(value & 0xff)) return MsrOutcome::kFault;
       mtrr_default = value;
       return MsrOutcome::kDone;
-    case kMicrocode:
-      return MsrOutcome::kDone;
-    default:
-      return MsrOutcome::kClient;
+    case kMicrocode: return MsrOutcome::kDone;
+    default: return MsrOutcome::kClient;
   }
 }
 

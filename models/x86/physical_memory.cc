@@ -10,9 +10,7 @@
 namespace xensim::x86 {
 namespace {
 
-uint64_t all_ones(unsigned bytes) {
-  return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1;
-}
+uint64_t all_ones(unsigned bytes) { return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1; }
 
 uint64_t on_mmio_read(uc_engine*, uint64_t offset, unsigned bytes, void* user) {
   const auto& region = *static_cast<const PhysicalMemory::Region*>(user);
@@ -37,22 +35,16 @@ bool on_unmapped(uc_engine*, uc_mem_type, uint64_t gpa, int, int64_t, void* user
 }
 
 // A guest's store to a ROM vanishes.
-bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) {
-  return true;
-}
+bool on_rom_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return true; }
 
 // Never called: RAM with code is writable. Its range alone tells the engine to keep stores there precise.
-bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) {
-  return false;
-}
+bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { return false; }
 
 constexpr unsigned kChunkShift = 16;
 
 }  // namespace
 
-PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) {
-  watch_holes();
-}
+PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) { watch_holes(); }
 
 Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
   if (bytes == 0 || (gpa | bytes) % kPageSize != 0)

@@ -6,9 +6,7 @@
 namespace xensim::x86 {
 namespace {
 
-uint64_t size_mask(unsigned bits) {
-  return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
-}
+uint64_t size_mask(unsigned bits) { return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1; }
 
 // Writes the low `bytes` of a register as an instruction does: 4 bytes clear the upper half in every mode.
 uint64_t merge(uint64_t old, uint64_t value, unsigned bytes) {
@@ -25,17 +23,13 @@ void SoftCpu::serve_special(const Block& block) {
   done_ = open_ = 0;
   rep_pc_ = kNone;
   switch (kind) {
-    case InstructionClass::kPortIo:
-      serve_ports();
-      break;
+    case InstructionClass::kPortIo: serve_ports(); break;
     case InstructionClass::kIcebp:
       state().advance_rip(1);
       ++current_->retired;
       deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
       break;
-    default:
-      raise(kInvalidOpcode);
-      break;
+    default: raise(kInvalidOpcode); break;
   }
   attend();
   if (!exit_) divert();

@@ -101,9 +101,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   return CpuExit::kError;
 }
 
-uint64_t SoftCpu::instructions(VcpuId id) const {
-  return vcpu(id).retired;
-}
+uint64_t SoftCpu::instructions(VcpuId id) const { return vcpu(id).retired; }
 
 void SoftCpu::limit_slice(uint64_t more) {
   if (!running_) return;
@@ -169,9 +167,7 @@ void SoftCpu::set_regs(VcpuId id, const CpuRegs& r) {
   engine_->flush_tlb();
 }
 
-uint64_t SoftCpu::gpr(VcpuId id, Gpr reg) const {
-  return state_of(id).gpr(reg);
-}
+uint64_t SoftCpu::gpr(VcpuId id, Gpr reg) const { return state_of(id).gpr(reg); }
 
 void SoftCpu::set_gpr(VcpuId id, Gpr reg, uint64_t value) {
   state_of(id).set_gpr(reg, value);
@@ -180,12 +176,8 @@ void SoftCpu::set_gpr(VcpuId id, Gpr reg, uint64_t value) {
   if (!running_) write_back();
 }
 
-CpuMode SoftCpu::mode(VcpuId id) const {
-  return state_of(id).mode();
-}
-unsigned SoftCpu::cpl(VcpuId id) const {
-  return state_of(id).cpl();
-}
+CpuMode SoftCpu::mode(VcpuId id) const { return state_of(id).mode(); }
+unsigned SoftCpu::cpl(VcpuId id) const { return state_of(id).cpl(); }
 
 void SoftCpu::complete_hypercall(VcpuId id) {
   State& s = state_of(id);
@@ -230,15 +222,9 @@ void SoftCpu::startup(VcpuId id, uint8_t vector) {
 Status SoftCpu::map_memory(Gpa gpa, std::span<std::byte> host, bool writable) {
   return memory_.map_ram(gpa.v, host, writable);
 }
-void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) {
-  memory_.unmap(gpa.v, bytes);
-}
-Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) {
-  return memory_.map_mmio(gpa.v, bytes);
-}
-void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) {
-  memory_.invalidate_code(gpa.v, bytes);
-}
+void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) { memory_.unmap(gpa.v, bytes); }
+Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) { return memory_.map_mmio(gpa.v, bytes); }
+void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) { memory_.invalidate_code(gpa.v, bytes); }
 
 std::optional<Gpa> SoftCpu::translate(VcpuId id, Gva gva, Access access) {
   const State& s = state_of(id);

@@ -6,26 +6,20 @@ namespace {
 constexpr uint32_t kCcEflags = 1;  // cc_op: the arithmetic flags are those in cc_src
 
 // Instructions that must not run inside the engine: bit = SVM exit code - 0x60 (AMD APM vol. 2, appendix C).
-constexpr uint64_t intercept_bit(unsigned exit_code) {
-  return uint64_t{1} << (exit_code - 0x60);
-}
+constexpr uint64_t intercept_bit(unsigned exit_code) { return uint64_t{1} << (exit_code - 0x60); }
 constexpr uint64_t kIntercepts = intercept_bit(0x6e) | intercept_bit(0x6f) | intercept_bit(0x72) | intercept_bit(0x77) |
                                  intercept_bit(0x78) | intercept_bit(0x7c) | intercept_bit(0x87) | intercept_bit(0x8a) |
                                  intercept_bit(0x8b);
 
 // The engine keeps a segment's flags as the descriptor's upper word.
-constexpr uint32_t to_flags(uint16_t attributes) {
-  return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12;
-}
+constexpr uint32_t to_flags(uint16_t attributes) { return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12; }
 constexpr uint16_t to_attributes(uint32_t flags) {
   return static_cast<uint16_t>((flags >> 8 & 0xff) | (flags >> 12 & 0xf00));
 }
 
 }  // namespace
 
-State::State(const Engine& engine) : at_(engine.layout()), context_(engine.get()) {
-  reset(engine);
-}
+State::State(const Engine& engine) : at_(engine.layout()), context_(engine.get()) { reset(engine); }
 
 void State::load(uc_engine* uc) {
   context_.save(uc);

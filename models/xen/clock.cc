@@ -13,12 +13,8 @@ constexpr uint64_t kTimeRefreshNs = 1'000'000'000;
 constexpr uint64_t kUpdateFlag = uint64_t{1} << 63;
 
 // pvclock: the version is odd while the rest is being written.
-uint32_t version_begin(uint32_t version) {
-  return (version + 1) | 1;
-}
-uint32_t version_end(uint32_t version) {
-  return version + 1;
-}
+uint32_t version_begin(uint32_t version) { return (version + 1) | 1; }
+uint32_t version_end(uint32_t version) { return version + 1; }
 
 vcpu_time_info time_info(const ClockSample& sample) {
   vcpu_time_info info{};

@@ -177,19 +177,11 @@ void Core::timer_expired(TimerId id) {
   Entry entry(hv_);
   Vcpu& target = vcpu(id.vcpu);
   switch (id.kind) {
-    case TimerKind::kSingleshot:
-      send_timer_event(entry, target);
-      return;
-    case TimerKind::kPeriodic:
-      periodic_work(entry, target);
-      return;
-    case TimerKind::kPoll:
-      poll_timer_expired(entry, target);
-      return;
+    case TimerKind::kSingleshot: send_timer_event(entry, target); return;
+    case TimerKind::kPeriodic: periodic_work(entry, target); return;
+    case TimerKind::kPoll: poll_timer_expired(entry, target); return;
     case TimerKind::kWatchdog0:
-    case TimerKind::kWatchdog1:
-      shut_down(entry, target.domain(), SHUTDOWN_watchdog);
-      return;
+    case TimerKind::kWatchdog1: shut_down(entry, target.domain(), SHUTDOWN_watchdog); return;
   }
 }
 

@@ -16,8 +16,8 @@ namespace xensim::xen {
 class CoreInspector {
  public:
   virtual ~CoreInspector() = default;
-  // Events that are pending, unmasked and bound to a blocked vCPU that nobody signalled, and pollers of a pending port that
-  // sleep on: what should have been delivered and never will be.
+  // Events that are pending, unmasked and bound to a blocked vCPU that nobody signalled, and pollers of a pending port
+  // that sleep on: what should have been delivered and never will be.
   virtual std::vector<LostEvent> lost_events() const = 0;
   // Broken invariants of the core's own data (reference counts, maptrack, poll bits), one line each; empty: all hold.
   virtual std::vector<std::string> broken_invariants() const = 0;

@@ -1,4 +1,5 @@
-// CoreApi: the entry points of the core. The machine calls them; the recorder is a decorator of this interface and of Platform.
+// CoreApi: the entry points of the core. The machine calls them; the recorder is a decorator of this interface and of
+// Platform.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +23,13 @@ struct RamRange {
 
 struct DomainConfig {
   DomId id;
-  uint32_t vcpus = 1;                 // 1 to 128 (hvm_info_table.h, HVM_MAX_VCPUS)
+  uint32_t vcpus = 1;  // 1 to 128 (hvm_info_table.h, HVM_MAX_VCPUS)
   std::vector<RamRange> ram;
   uint32_t max_event_channels = 1023;  // xl's default: highest port number
   uint32_t reserved_ports = 2;         // taken by xenstore (1) and console (2) at creation, as xl does
   uint32_t max_grant_frames = 64;
   uint32_t max_maptrack_frames = 1024;
-  bool privileged = false;             // the host-kernel domain
+  bool privileged = false;  // the host-kernel domain
 };
 
 // An upcall that a vCPU shall take now through its IDT.
@@ -73,7 +74,8 @@ class CoreApi {
   virtual int external_event(DomId dom, Port port) = 0;
 };
 
-// What is wrong with the core's state now, if anything; looked at while nobody is inside the core. No scheduling points.
+// What is wrong with the core's state now, if anything; looked at while nobody is inside the core. No scheduling
+// points.
 struct LostEvent {
   VcpuRef vcpu;
   Port port;

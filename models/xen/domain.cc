@@ -7,9 +7,7 @@
 namespace xensim::xen {
 namespace {
 
-Maddr new_page(Platform& platform, DomId owner) {
-  return {platform.allocate_page(owner).v << kPageShift};
-}
+Maddr new_page(Platform& platform, DomId owner) { return {platform.allocate_page(owner).v << kPageShift}; }
 
 }  // namespace
 

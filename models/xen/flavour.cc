@@ -21,9 +21,7 @@ constexpr Flavour kKvm{
 
 }  // namespace
 
-std::span<const TraitInfo> all_traits() {
-  return kTraits;
-}
+std::span<const TraitInfo> all_traits() { return kTraits; }
 
 Result<Flavour> flavour_by_name(std::string_view name) {
   if (name == "xen") return Flavour{};

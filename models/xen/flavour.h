@@ -1,5 +1,6 @@
-// Flavours: named traits, one for each measured difference between implementations of the ABI. Code tests the trait, never the
-// flavour's name. `xen` is Xen 4.17 (what each trait's false stands for); `kvm` is Linux 6.12's KVM with QEMU 10's emulation.
+// Flavours: named traits, one for each measured difference between implementations of the ABI. Code tests the trait,
+// never the flavour's name. `xen` is Xen 4.17 (what each trait's false stands for); `kvm` is Linux 6.12's KVM with QEMU
+// 10's emulation.
 #pragma once
 
 #include <span>

@@ -15,16 +15,10 @@ namespace {
 
 constexpr uint32_t kMaxPolledPorts = 128;
 
-Shared<uint64_t>& poll_word(Vcpu& vcpu) {
-  return vcpu.domain().poll_mask[vcpu.id().v / 64];
-}
-uint64_t poll_bit(const Vcpu& vcpu) {
-  return uint64_t{1} << (vcpu.id().v % 64);
-}
+Shared<uint64_t>& poll_word(Vcpu& vcpu) { return vcpu.domain().poll_mask[vcpu.id().v / 64]; }
+uint64_t poll_bit(const Vcpu& vcpu) { return uint64_t{1} << (vcpu.id().v % 64); }
 
-bool leave_poll_mask(Vcpu& vcpu) {
-  return (poll_word(vcpu).fetch_and(~poll_bit(vcpu)) & poll_bit(vcpu)) != 0;
-}
+bool leave_poll_mask(Vcpu& vcpu) { return (poll_word(vcpu).fetch_and(~poll_bit(vcpu)) & poll_bit(vcpu)) != 0; }
 
 // Wakes a vCPU whose bit was seen in the poll mask, if it waits for `port`.
 void wake_poller(Entry& entry, Vcpu& vcpu, uint32_t port) {

@@ -62,14 +62,8 @@ class SharedLayout {
 };
 
 // The same in both layouts.
-inline Maddr upcall_pending_at(Maddr info) {
-  return {info.v + offsetof(::vcpu_info, evtchn_upcall_pending)};
-}
-inline Maddr upcall_mask_at(Maddr info) {
-  return {info.v + offsetof(::vcpu_info, evtchn_upcall_mask)};
-}
-inline Maddr time_at(Maddr info) {
-  return {info.v + offsetof(::vcpu_info, time)};
-}
+inline Maddr upcall_pending_at(Maddr info) { return {info.v + offsetof(::vcpu_info, evtchn_upcall_pending)}; }
+inline Maddr upcall_mask_at(Maddr info) { return {info.v + offsetof(::vcpu_info, evtchn_upcall_mask)}; }
+inline Maddr time_at(Maddr info) { return {info.v + offsetof(::vcpu_info, time)}; }
 
 }  // namespace xensim::xen

@@ -12,9 +12,7 @@ namespace {
 constexpr uint64_t kFarAheadNs = uint64_t{1} << 50;
 constexpr uint64_t kFallbackNs = 100'000'000;
 
-TimerId timer(TimerKind kind, const Vcpu& vcpu) {
-  return {kind, vcpu.ref()};
-}
+TimerId timer(TimerKind kind, const Vcpu& vcpu) { return {kind, vcpu.ref()}; }
 
 // Sends the tick that is due, if one is, and arms the timer for the next. The caller holds no lock: a tick takes the
 // channel's.
@@ -35,17 +33,13 @@ void tick(Entry& entry, Vcpu& vcpu) {
 
 }  // namespace
 
-void send_timer_event(Entry& entry, Vcpu& vcpu) {
-  send_vcpu_virq(entry, vcpu, VIRQ_TIMER);
-}
+void send_timer_event(Entry& entry, Vcpu& vcpu) { send_vcpu_virq(entry, vcpu, VIRQ_TIMER); }
 
 void arm_singleshot(Entry& entry, Vcpu& vcpu, uint64_t deadline_ns) {
   entry.platform().arm_timer(timer(TimerKind::kSingleshot, vcpu), VirtualNs{deadline_ns});
 }
 
-void stop_singleshot(Entry& entry, Vcpu& vcpu) {
-  entry.platform().cancel_timer(timer(TimerKind::kSingleshot, vcpu));
-}
+void stop_singleshot(Entry& entry, Vcpu& vcpu) { entry.platform().cancel_timer(timer(TimerKind::kSingleshot, vcpu)); }
 
 void arm_poll_timer(Entry& entry, Vcpu& vcpu, uint64_t timeout_ns) {
   uint64_t deadline = timeout_ns;
@@ -72,9 +66,7 @@ void stop_ticks_while_blocked(Entry& entry, Vcpu& vcpu) {
   if (vcpu.periodic_period_ns != 0) entry.platform().cancel_timer(timer(TimerKind::kPeriodic, vcpu));
 }
 
-void periodic_work(Entry& entry, Vcpu& vcpu) {
-  tick(entry, vcpu);
-}
+void periodic_work(Entry& entry, Vcpu& vcpu) { tick(entry, vcpu); }
 
 // Hypercall 15: the current vCPU's singleshot timer, by absolute system time; in 32-bit mode the time takes two
 // registers.

@@ -34,10 +34,8 @@ CallbackVia decode_via(uint64_t value) {
       const uint32_t pin = value & 3;
       return {Via::kPciIntx, 0, ((device * 4 + (device >> 3) + pin) & 31) + kPciIntxGsiBase};
     }
-    case HVM_PARAM_CALLBACK_TYPE_VECTOR:
-      return {Via::kVector, static_cast<uint8_t>(value), 0};
-    default:
-      return {};
+    case HVM_PARAM_CALLBACK_TYPE_VECTOR: return {Via::kVector, static_cast<uint8_t>(value), 0};
+    default: return {};
   }
 }
 

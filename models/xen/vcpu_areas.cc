@@ -10,9 +10,7 @@
 namespace xensim::xen {
 namespace {
 
-Gva argument(const HypercallContext& context) {
-  return {context.arg(2)};
-}
+Gva argument(const HypercallContext& context) { return {context.arg(2)}; }
 
 // The address in a `struct vcpu_register_*_memory_area`; the 32-bit ABI reads its low half alone.
 std::optional<Gva> read_area_address(HypercallContext& context) {

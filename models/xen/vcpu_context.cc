@@ -33,16 +33,10 @@ class Attributes {
   uint16_t raw_;
 };
 
-bool is_usable(Attributes segment) {
-  return !segment.reserved_bits() && segment.user_segment() && segment.present();
-}
+bool is_usable(Attributes segment) { return !segment.reserved_bits() && segment.user_segment() && segment.present(); }
 
-bool is_code(Attributes segment) {
-  return is_usable(segment) && segment.executable();
-}
-bool is_stack(Attributes segment) {
-  return is_usable(segment) && !segment.executable() && segment.read_write();
-}
+bool is_code(Attributes segment) { return is_usable(segment) && segment.executable(); }
+bool is_stack(Attributes segment) { return is_usable(segment) && !segment.executable() && segment.read_write(); }
 // DS and ES may be null.
 bool is_data(Attributes segment) {
   return segment.null() || (is_usable(segment) && (!segment.executable() || segment.read_write()));
@@ -74,9 +68,7 @@ bool is_valid_64(const vcpu_hvm_x86_64& regs) {
   return is_canonical(regs.rip) && (regs.cr0 & kCr0Pg) != 0 && (regs.cr4 & kCr4Pae) != 0 && (regs.efer & kEferLme) != 0;
 }
 
-bool is_valid_control(uint64_t cr4, uint64_t efer) {
-  return (cr4 & ~kCr4Known) == 0 && (efer & ~kEferKnown) == 0;
-}
+bool is_valid_control(uint64_t cr4, uint64_t efer) { return (cr4 & ~kCr4Known) == 0 && (efer & ~kEferKnown) == 0; }
 
 }  // namespace
 
@@ -91,8 +83,7 @@ bool is_valid_start(const vcpu_hvm_context& context) {
       const vcpu_hvm_x86_64& regs = context.cpu_regs.x86_64;
       return is_valid_64(regs) && is_valid_control(regs.cr4, regs.efer);
     }
-    default:
-      return false;
+    default: return false;
   }
 }
 

@@ -46,7 +46,8 @@ void CallPrinter::see(const traces::Event& event) {
 
 void CallPrinter::see_effect(OpenCall& call, const traces::Event& event) {
   if (const auto* read = std::get_if<traces::Read>(&event.body)) {
-    if (read->site != xen::Site::kHypercallArgs || !call.argument.empty()) return;  // of several, the first element is shown
+    if (read->site != xen::Site::kHypercallArgs || !call.argument.empty())
+      return;  // of several, the first element is shown
     call.argument_at = read->from;
     call.argument.assign(read->data.begin(), read->data.end());
     call.after = call.argument;

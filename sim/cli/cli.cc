@@ -35,8 +35,9 @@ void declare(Session& session) {
   app.fallthrough();
   app.add_flag("--json", session.output.json, "one JSON object on standard output, nothing else there");
   app.add_flag("-q,--quiet", session.output.quiet, "no notes on standard error");
-  app.add_flag_function("-v,--verbose", [&session](int64_t count) { session.output.verbosity = static_cast<unsigned>(count); },
-                        "say more; run: each hypercall as it ends");
+  app.add_flag_function(
+      "-v,--verbose", [&session](int64_t count) { session.output.verbosity = static_cast<unsigned>(count); },
+      "say more; run: each hypercall as it ends");
   app.add_option("--junit", session.junit, "write the result as a JUnit file too")->type_name("FILE");
   app.set_help_all_flag("--help-all", "help for every command");
   for (const CommandEntry& entry : all_commands()) {
@@ -95,7 +96,8 @@ int run_session(Session& session, const std::vector<std::string>& args, std::ost
   // For messages about arguments that do not parse.
   session.output.json = std::find(args.begin(), args.end(), "--json") != args.end();
   for (const CommandEntry& entry : all_commands()) {
-    if (std::find(args.begin(), args.end(), entry.name) != args.end() && session.command.empty()) session.command = entry.name;
+    if (std::find(args.begin(), args.end(), entry.name) != args.end() && session.command.empty())
+      session.command = entry.name;
   }
   try {
     session.app.parse(std::vector<std::string>(args.rbegin(), args.rend()));

@@ -1,5 +1,5 @@
-// The command line: from arguments to an exit status (0 as expected, 1 a failure was found, 2 bad input or usage, 3 the machine lacks
-// something).
+// The command line: from arguments to an exit status (0 as expected, 1 a failure was found, 2 bad input or usage, 3 the
+// machine lacks something).
 #pragma once
 
 #include <iosfwd>

@@ -12,12 +12,13 @@
 
 namespace xensim::sim {
 
-// Made once, declared once, run at most once. A user's or host's mistake is returned as an Error (status 2 or 3); a failure that
-// was found is a Report (status 1).
+// Made once, declared once, run at most once. A user's or host's mistake is returned as an Error (status 2 or 3); a
+// failure that was found is a Report (status 1).
 class Command {
  public:
   virtual ~Command() = default;
-  // Declares arguments and options; values are stored in the command itself. --json, -q, -v and --junit are there already.
+  // Declares arguments and options; values are stored in the command itself. --json, -q, -v and --junit are there
+  // already.
   virtual void declare(CLI::App& app) = 0;
   virtual Result<Report> run(Output& output) = 0;
 };

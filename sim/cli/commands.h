@@ -1,5 +1,5 @@
-// The command table: every command there is, in the order of --help. A new one is a file sim/cli/<name>_command.cc with a make
-// function, declared and listed here.
+// The command table: every command there is, in the order of --help. A new one is a file sim/cli/<name>_command.cc with
+// a make function, declared and listed here.
 #pragma once
 
 #include <memory>

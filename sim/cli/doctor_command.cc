@@ -42,13 +42,13 @@ class ScopedFd {
   int fd_;
 };
 
-Finding check_software_cpu() {
-  return {"software CPU", "ok", SoftMachine::engine_version()};
-}
+Finding check_software_cpu() { return {"software CPU", "ok", SoftMachine::engine_version()}; }
 
 // Whose KVM it is, as far as the host tells.
 std::string kvm_kind() {
-  std::string kind = fs::exists("/sys/module/kvm_amd") ? "AMD SVM" : fs::exists("/sys/module/kvm_intel") ? "Intel VMX" : "unknown kind";
+  std::string kind = fs::exists("/sys/module/kvm_amd")     ? "AMD SVM"
+                     : fs::exists("/sys/module/kvm_intel") ? "Intel VMX"
+                                                           : "unknown kind";
   std::ifstream cpuinfo("/proc/cpuinfo");
   for (std::string line; std::getline(cpuinfo, line);) {
     if (line.starts_with("flags") && line.find(" hypervisor") != std::string::npos) return kind + ", nested";
@@ -61,7 +61,8 @@ Finding check_kvm() {
   const ScopedFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!kvm) return {subject, "skipped", fmt::format("cannot be opened: {}", std::strerror(errno))};
   const int version = ioctl(kvm.get(), KVM_GET_API_VERSION, 0);
-  if (version != KVM_API_VERSION) return {subject, "skipped", fmt::format("API version {}, {} is needed", version, KVM_API_VERSION)};
+  if (version != KVM_API_VERSION)
+    return {subject, "skipped", fmt::format("API version {}, {} is needed", version, KVM_API_VERSION)};
   const ScopedFd machine(ioctl(kvm.get(), KVM_CREATE_VM, 0));
   if (!machine) return {subject, "skipped", fmt::format("no machine can be made: {}", std::strerror(errno))};
   const int xen = ioctl(kvm.get(), KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM);
@@ -87,7 +88,8 @@ std::string find_program(std::initializer_list<const char*> names) {
 
 Finding check_program(const char* subject, std::initializer_list<const char*> names, const char* purpose) {
   const std::string found = find_program(names);
-  if (found.empty()) return {subject, "missing", fmt::format("none of {} in PATH: {}", fmt::join(names, ", "), purpose)};
+  if (found.empty())
+    return {subject, "missing", fmt::format("none of {} in PATH: {}", fmt::join(names, ", "), purpose)};
   return {subject, "ok", found};
 }
 

@@ -16,9 +16,14 @@ class ExploreCommand final : public Command {
   void declare(CLI::App& app) override {
     declare_scenario_options(app, options_);
     app.add_option("--strategy", explore_.strategy, "random, or pct")->check(CLI::IsMember({"random", "pct"}));
-    app.add_option("--depth", explore_.depth, "pct: how many ordering constraints the bug has")->check(CLI::Range(1, 64));
-    app.add_option("--schedules", explore_.schedules, "to try, at most")->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
-    app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")->type_name("FILE");
+    app.add_option("--depth", explore_.depth, "pct: how many ordering constraints the bug has")
+        ->check(whole_number())
+        ->check(CLI::Range(1, 64));
+    app.add_option("--schedules", explore_.schedules, "to try, at most")
+        ->check(whole_number())
+        ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
+    app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")
+        ->type_name("FILE");
     app.add_option("--record", record_, "where the failure's trace goes; else SCENARIO.trace")->type_name("TRACE");
   }
 
@@ -36,9 +41,10 @@ class ExploreCommand final : public Command {
     report.seed = chosen.seed;
     report.schedules = found.schedules;
     if (!found.failure) {
-      output.print(fmt::format("{}: no failure in {} schedules ({} scheduling points); strategy {}, backend {}, seed {}",
-                               chosen.scenario.name, found.schedules, found.points, explore_.strategy,
-                               backend_name(chosen.backend), chosen.seed));
+      output.print(
+          fmt::format("{}: no failure in {} schedules ({} scheduling points); strategy {}, backend {}, seed {}",
+                      chosen.scenario.name, found.schedules, found.points, explore_.strategy,
+                      backend_name(chosen.backend), chosen.seed));
       return report;
     }
     const std::string schedule = schedule_.empty() ? chosen.scenario.name + ".schedule" : schedule_;
@@ -56,8 +62,9 @@ class ExploreCommand final : public Command {
     output.print(fmt::format("schedule {} fails; {} decisions, shrunk to {} in {} runs", found.found_at,
                              found.found.decisions.size(), found.shrunk.decisions.size(), found.shrink_runs));
     if (found.soft_agrees) {
-      output.print(*found.soft_agrees ? "the software CPU fails in the same way under it"
-                                      : "the software CPU does not fail under it: a difference between the two backends");
+      output.print(*found.soft_agrees
+                       ? "the software CPU fails in the same way under it"
+                       : "the software CPU does not fail under it: a difference between the two backends");
     }
     output.print(found.timeline);
     output.print(fmt::format("schedule: {}\ntrace: {}", schedule, explore_.trace_path));

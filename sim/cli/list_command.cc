@@ -35,7 +35,8 @@ Json list_scenarios(Output& output) {
     const auto scenario = load_scenario(file, image_paths(), {});
     const std::string description = scenario ? scenario->description : "cannot be used: " + scenario.error().message;
     output.print(fmt::format("{:<44} {}", short_path(file), description));
-    items.push_back({{"path", short_path(file)}, {"name", scenario ? scenario->name : ""}, {"description", description}});
+    items.push_back(
+        {{"path", short_path(file)}, {"name", scenario ? scenario->name : ""}, {"description", description}});
   }
   return items;
 }
@@ -71,7 +72,8 @@ Json list_backends(Output& output) {
     output.print(fmt::format("{:<8} {}", name, text));
     items.push_back({{"name", name}, {"description", text}});
   };
-  add("soft", fmt::format("the software CPU ({}): any PVH guest, bit for bit the same each time", SoftMachine::engine_version()));
+  add("soft", fmt::format("the software CPU ({}): any PVH guest, bit for bit the same each time",
+                          SoftMachine::engine_version()));
   add("native", "guest programs of scenarios/guest as host code: for exploration");
   add("kvm", "not part of this version");
   return items;

@@ -1,5 +1,5 @@
-// Output: where a command's words go. Standard output has what was asked for (or, under --json, one object and nothing else);
-// standard error has everything else.
+// Output: where a command's words go. Standard output has what was asked for (or, under --json, one object and nothing
+// else); standard error has everything else.
 #pragma once
 
 #include <iosfwd>
@@ -9,9 +9,9 @@ namespace xensim::sim {
 
 struct OutputOptions {
   bool json = false;
-  bool quiet = false;     // -q: no notes
+  bool quiet = false;      // -q: no notes
   unsigned verbosity = 0;  // number of -v
-  bool progress = false;  // standard error is a terminal
+  bool progress = false;   // standard error is a terminal
 };
 
 // Borrows both streams.

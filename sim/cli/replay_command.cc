@@ -95,8 +95,6 @@ class ReplayCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_replay_command() {
-  return std::make_unique<ReplayCommand>();
-}
+std::unique_ptr<Command> make_replay_command() { return std::make_unique<ReplayCommand>(); }
 
 }  // namespace xensim::sim

@@ -100,9 +100,8 @@ std::string error_json(std::string_view command, const Error& error, double wall
   Json json;
   json["command"] = command;
   json["result"] = "error";
-  json["failure"] = {{"kind", error.kind == ErrorKind::kInput ? "input" : "environment"},
-                     {"message", error.message},
-                     {"where", ""}};
+  json["failure"] = {
+      {"kind", error.kind == ErrorKind::kInput ? "input" : "environment"}, {"message", error.message}, {"where", ""}};
   json["wall_s"] = wall_s;
   return dump(json);
 }

@@ -48,8 +48,9 @@ class RunCommand final : public Command {
     std::string text = fmt::format("{}: {}", chosen.scenario.name, outcome.failure ? "failed" : "passed");
     for (const DomainEnd& end : outcome.ends) text += fmt::format(", {} {}", end.guest, end.how);
     return text + fmt::format("; {} hypercalls, {} instructions, {} virtual; backend {}, seed {}, trace hash {}",
-                              outcome.hypercalls, outcome.instructions, traces::describe_time(VirtualNs{outcome.virtual_ns}),
-                              backend_name(chosen.backend), chosen.seed, outcome.trace_hash);
+                              outcome.hypercalls, outcome.instructions,
+                              traces::describe_time(VirtualNs{outcome.virtual_ns}), backend_name(chosen.backend),
+                              chosen.seed, outcome.trace_hash);
   }
 
   ScenarioOptions options_;

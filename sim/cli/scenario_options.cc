@@ -4,17 +4,32 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "sim/cli/paths.h"
 #include "sim/scenario_toml.h"
 
 namespace xensim::sim {
 
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc{} && end == text.data() + text.size() ? "" : text + ": not a whole number below 2^64";
+      },
+      "");
+}
+
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {
-  app.add_option("scenario", options.file, "a scenario (TOML), or a PVH guest (ELF)")->type_name("SCENARIO|ELF")->required();
+  app.add_option("scenario", options.file, "a scenario (TOML), or a PVH guest (ELF)")
+      ->type_name("SCENARIO|ELF")
+      ->required();
   app.add_option("--backend", options.backend, "soft, native or kvm; else the scenario's first")->type_name("NAME");
-  app.add_option("--seed", options.seed, "of the run's choices; else the scenario's")->type_name("N");
-  app.add_option("--vcpus", options.vcpus, "of every guest")->type_name("N");
+  app.add_option("--seed", options.seed, "of the run's choices; else the scenario's")
+      ->type_name("N")
+      ->check(whole_number());
+  app.add_option("--vcpus", options.vcpus, "of every guest")->type_name("N")->check(whole_number());
   app.add_option("--memory", options.memory, "of every guest, like 64M")->type_name("SIZE");
   app.add_option("--flavour", options.flavour, "xen or kvm")->type_name("NAME");
   app.add_option("--time-limit", options.time_limit, "virtual time, like 10s or 5ms")->type_name("TIME");
@@ -56,8 +71,8 @@ Result<ChosenScenario> choose_scenario(const ScenarioOptions& options) {
     if (std::find(backends.begin(), backends.end(), *kind) == backends.end()) {
       std::vector<std::string_view> names;
       for (const BackendKind allowed : backends) names.push_back(backend_name(allowed));
-      return input_error(fmt::format("--backend {}: {} runs on {} alone (machine.backends)", options.backend, options.file,
-                                     fmt::join(names, ", ")));
+      return input_error(fmt::format("--backend {}: {} runs on {} alone (machine.backends)", options.backend,
+                                     options.file, fmt::join(names, ", ")));
     }
     chosen.backend = *kind;
   }
@@ -66,7 +81,8 @@ Result<ChosenScenario> choose_scenario(const ScenarioOptions& options) {
 }
 
 std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario& chosen) {
-  std::string words = fmt::format(" {} --backend {} --seed {}", shell_word(options.file), backend_name(chosen.backend), chosen.seed);
+  std::string words =
+      fmt::format(" {} --backend {} --seed {}", shell_word(options.file), backend_name(chosen.backend), chosen.seed);
   const auto add = [&](const char* option, const std::string& value) {
     if (!value.empty()) words += fmt::format(" {} {}", option, shell_word(value));
   };

@@ -21,6 +21,9 @@ struct ScenarioOptions {
   std::vector<std::string> set;  // key=value
 };
 
+// For options that are whole numbers: decimal, below 2^64, no sign.
+CLI::Validator whole_number();
+
 // Declares SCENARIO and the options.
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options);
 
@@ -32,7 +35,8 @@ struct ChosenScenario {
 };
 Result<ChosenScenario> choose_scenario(const ScenarioOptions& options);
 
-// The same options again, as words of a command line: " races/poller.toml --flavour kvm --seed 4"; the backend and the seed always.
+// The same options again, as words of a command line: " races/poller.toml --flavour kvm --seed 4"; the backend and the
+// seed always.
 std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario& chosen);
 
 }  // namespace xensim::sim

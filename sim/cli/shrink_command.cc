@@ -27,7 +27,8 @@ class ShrinkCommand final : public Command {
     XS_TRY(const auto reader, traces::TraceReader::open(trace_));
     const traces::TraceInfo& info = reader->info();
     if (info.schedule_text.empty()) {
-      return input_error(fmt::format("{}: was not recorded under a schedule (explore, run --schedule): there is nothing to shrink", trace_));
+      return input_error(fmt::format(
+          "{}: was not recorded under a schedule (explore, run --schedule): there is nothing to shrink", trace_));
     }
     XS_TRY(const auto scenario, scenario_of_trace(trace_, info));
     XS_TRY(auto schedule, parse_schedule(trace_, info.schedule_text));
@@ -66,8 +67,9 @@ class ShrinkCommand final : public Command {
     report.schedule = schedule_.empty() ? trace_ + ".schedule" : schedule_;
     const std::string text = format_schedule(schedule);
     XS_TRY_STATUS(write_file(*report.schedule, text));
-    output.print(text);
-    output.note(fmt::format("{} decisions, shrunk to {} in {} runs: {}", before, schedule.decisions.size(), runs, *report.schedule));
+    output.print_raw(text);
+    output.note(fmt::format("{} decisions, shrunk to {} in {} runs: {}", before, schedule.decisions.size(), runs,
+                            *report.schedule));
     return report;
   }
 

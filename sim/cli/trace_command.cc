@@ -211,8 +211,6 @@ class TraceCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_trace_command() {
-  return std::make_unique<TraceCommand>();
-}
+std::unique_ptr<Command> make_trace_command() { return std::make_unique<TraceCommand>(); }
 
 }  // namespace xensim::sim

@@ -13,17 +13,19 @@
 namespace xensim::sim {
 
 Result<Scenario> scenario_of_trace(const std::string& trace_path, const traces::TraceInfo& info) {
-  // Images by the paths that were used then: the scenario's own may be relative to a folder that the trace does not name.
+  // Images by the paths that were used then: the scenario's own may be relative to a folder that the trace does not
+  // name.
   Overrides overrides;
   for (const traces::ImageInfo& image : info.images) {
     XS_TRY(const auto bytes, read_file(image.path));
     const std::string hash = fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
     if (hash != image.hash) {
-      return input_error(fmt::format("{}: {} has changed since the trace was made (hash {} then, {} now)", trace_path, image.path,
-                                     image.hash, hash));
+      return input_error(fmt::format("{}: {} has changed since the trace was made (hash {} then, {} now)", trace_path,
+                                     image.path, image.hash, hash));
     }
     if (image.dom == 0) continue;
-    overrides.emplace_back(fmt::format("guest.{}.image", image.dom - 1), std::filesystem::absolute(image.path).string());
+    overrides.emplace_back(fmt::format("guest.{}.image", image.dom - 1),
+                           std::filesystem::absolute(image.path).string());
   }
   XS_TRY(auto scenario, parse_scenario(trace_path, info.scenario_text, image_paths(), overrides));
   scenario.name = info.scenario_name;

@@ -14,7 +14,8 @@ Status write_file(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.flush();
-  if (!file) return environment_error(fmt::format("{}: cannot be written: {}", path, std::strerror(errno != 0 ? errno : EIO)));
+  if (!file)
+    return environment_error(fmt::format("{}: cannot be written: {}", path, std::strerror(errno != 0 ? errno : EIO)));
   return {};
 }
 

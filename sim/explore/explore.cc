@@ -74,9 +74,10 @@ class Explorer {
     NotingStrategy noting(*strategy, labels_);
     const Outcome again = run_under(noting);
     if (!again.failure || again.failure->kind != kind) {
-      return input_error(fmt::format("{}: schedule {} failed and then did not: the guest is not deterministic under the native "
-                                     "backend (uninitialised memory?)",
-                                     scenario_.path, report_.found_at));
+      return input_error(
+          fmt::format("{}: schedule {} failed and then did not: the guest is not deterministic under the native "
+                      "backend (uninitialised memory?)",
+                      scenario_.path, report_.found_at));
     }
     report_.found.decisions = noting.decisions();
     report_.shrunk.decisions =
@@ -104,7 +105,8 @@ Status tell(const Scenario& scenario, const ExploreOptions& options, ExploreRepo
   Outcome drawn;
   XS_TRY(report.timeline, draw_timeline(scenario, options.backend, report.shrunk, drawn));
   const auto& backends = scenario.backends;
-  if (options.backend == BackendKind::kNative && std::find(backends.begin(), backends.end(), BackendKind::kSoft) != backends.end()) {
+  if (options.backend == BackendKind::kNative &&
+      std::find(backends.begin(), backends.end(), BackendKind::kSoft) != backends.end()) {
     run.backend = BackendKind::kSoft;
     run.record_path.clear();
     XS_TRY(const auto soft, run_scenario(scenario, run));

@@ -1,4 +1,5 @@
-// explore: runs a scenario under many schedules until one fails, then makes of that failure a short schedule, a trace and a story.
+// explore: runs a scenario under many schedules until one fails, then makes of that failure a short schedule, a trace
+// and a story.
 #pragma once
 
 #include <functional>
@@ -18,22 +19,22 @@ struct ExploreOptions {
   std::string strategy = "random";  // random or pct
   unsigned depth = 3;               // pct: bug depth, at least 1
   uint64_t seed = 0;
-  uint64_t schedules = 10'000;      // to try, at most
-  std::string trace_path;           // where the trace of the shrunk failure goes; empty: none
+  uint64_t schedules = 10'000;  // to try, at most
+  std::string trace_path;       // where the trace of the shrunk failure goes; empty: none
   // Called now and then with the schedules tried so far; for a progress line alone.
   std::function<void(uint64_t)> on_progress;
 };
 
 struct ExploreReport {
-  uint64_t schedules = 0;                // tried
-  uint64_t points = 0;                   // scheduling points passed in all of them
-  std::optional<Outcome> failure;        // of the shrunk schedule
-  uint64_t found_at = 0;                 // number of the schedule that failed, from 1
-  Schedule found;                        // as the strategy chose
-  Schedule shrunk;                       // fewest decisions
+  uint64_t schedules = 0;          // tried
+  uint64_t points = 0;             // scheduling points passed in all of them
+  std::optional<Outcome> failure;  // of the shrunk schedule
+  uint64_t found_at = 0;           // number of the schedule that failed, from 1
+  Schedule found;                  // as the strategy chose
+  Schedule shrunk;                 // fewest decisions
   uint64_t shrink_runs = 0;
-  std::string timeline;                  // a column an actor, the steps that matter
-  std::optional<bool> soft_agrees;       // natively found: does the software CPU fail in the same way under `shrunk`?
+  std::string timeline;             // a column an actor, the steps that matter
+  std::optional<bool> soft_agrees;  // natively found: does the software CPU fail in the same way under `shrunk`?
 };
 
 Result<ExploreReport> explore(const Scenario& scenario, const ExploreOptions& options);
@@ -43,6 +44,7 @@ std::vector<Decision> shrink_decisions(std::vector<Decision> decisions,
                                        const std::function<bool(const std::vector<Decision>&)>& fails);
 
 // Runs the scenario under the schedule and draws it. `outcome` is that run's.
-Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule, Outcome& outcome);
+Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule,
+                                  Outcome& outcome);
 
 }  // namespace xensim::sim

@@ -21,7 +21,8 @@ bool parse_decision(std::string_view line, Decision& decision) {
   const size_t at = line.find(" @ \"");
   const size_t name_end = line.rfind("\" #");
   const size_t arrow = line.rfind(" -> ");
-  if (at == std::string_view::npos || name_end == std::string_view::npos || arrow == std::string_view::npos) return false;
+  if (at == std::string_view::npos || name_end == std::string_view::npos || arrow == std::string_view::npos)
+    return false;
   if (at == 0 || name_end < at + 4 || arrow < name_end + 4 || arrow + 4 >= line.size()) return false;
   decision.actor = line.substr(0, at);
   decision.point = line.substr(at + 4, name_end - at - 4);
@@ -50,7 +51,8 @@ Result<Schedule> parse_schedule(const std::string& path, const std::string& text
   while (std::getline(in, line)) {
     ++number;
     if (number == 1) {
-      if (line != kMagic) return input_error(fmt::format("{}:1: is not a schedule: it must begin with \"{}\"", path, kMagic));
+      if (line != kMagic)
+        return input_error(fmt::format("{}:1: is not a schedule: it must begin with \"{}\"", path, kMagic));
       continue;
     }
     if (line.empty() || line[0] == '#') continue;
@@ -61,8 +63,8 @@ Result<Schedule> parse_schedule(const std::string& path, const std::string& text
     } else if (Decision decision; parse_decision(line, decision)) {
       schedule.decisions.push_back(std::move(decision));
     } else {
-      return input_error(
-          fmt::format("{}:{}: a decision has the form: d1v0 @ \"point\" #1 -> d1v1, not: {}", path, number, line.substr(0, 80)));
+      return input_error(fmt::format("{}:{}: a decision has the form: d1v0 @ \"point\" #1 -> d1v1, not: {}", path,
+                                     number, line.substr(0, 80)));
     }
   }
   if (number == 0) return input_error(fmt::format("{}: is empty", path));
@@ -84,8 +86,9 @@ Status check_schedule(const Schedule& schedule, const Scenario& scenario, const 
   }
   XS_TRY(const auto hash, scenario_hash(scenario));
   if (schedule.hash != hash) {
-    return input_error(fmt::format("{}: is stale: the scenario or its guest has changed since (hash {} then, {} now); explore again",
-                                   path, schedule.hash, hash));
+    return input_error(
+        fmt::format("{}: is stale: the scenario or its guest has changed since (hash {} then, {} now); explore again",
+                    path, schedule.hash, hash));
   }
   return {};
 }

@@ -5,8 +5,8 @@
 //   hash: 6b1f0c...            of the scenario's text and images
 //   d1v1 @ "rmw poll_mask" #1 -> d1v0
 //
-// A line: when actor d1v1 is for the first time at the point of that name, d1v0 goes on. Where no line says otherwise an actor
-// goes on until it blocks or spins, then the next one in order.
+// A line: when actor d1v1 is for the first time at the point of that name, d1v0 goes on. Where no line says otherwise
+// an actor goes on until it blocks or spins, then the next one in order.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,9 @@ constexpr size_t kColumn = 46;
 // Keeps the encoded stream of one short run.
 class MemorySink final : public traces::EventSink {
  public:
-  void consume(traces::ByteView stream, uint32_t) override { bytes_.insert(bytes_.end(), stream.begin(), stream.end()); }
+  void consume(traces::ByteView stream, uint32_t) override {
+    bytes_.insert(bytes_.end(), stream.begin(), stream.end());
+  }
   const std::vector<std::byte>& bytes() const { return bytes_; }
 
  private:
@@ -33,8 +35,8 @@ struct Row {
   ActorId actor = 0;
   VirtualNs time;
   std::string text;
-  std::string object;  // what it touches, where others may touch it too; empty: its own affair
-  bool always = false; // shown even where nobody else touches the object
+  std::string object;   // what it touches, where others may touch it too; empty: its own affair
+  bool always = false;  // shown even where nobody else touches the object
   bool switched = false;
 };
 
@@ -94,12 +96,14 @@ class RowMaker {
     if (matters(site)) push(event, fmt::format("{:x}", at.v), false);
   }
   void take(const traces::Event& event, const traces::SharedAccess& body) {
-    if (matters(body.site)) push(event, fmt::format("{} {} {}", traces::site_text(body.site), body.dom.v, body.index), false);
+    if (matters(body.site))
+      push(event, fmt::format("{} {} {}", traces::site_text(body.site), body.dom.v, body.index), false);
   }
   void take(const traces::Event& event, const traces::Kick&) { push(event, {}, true); }
   void take(const traces::Event& event, const traces::SetRunnable&) { push(event, {}, true); }
   void take(const traces::Event& event, const traces::Interrupt& interrupt) {
-    rows_.push_back({event.actor, event.time, fmt::format("takes the upcall (vector {:#x})", interrupt.vector), {}, true, false});
+    rows_.push_back(
+        {event.actor, event.time, fmt::format("takes the upcall (vector {:#x})", interrupt.vector), {}, true, false});
   }
   void take(const traces::Event& event, const traces::HaltBegin&) {
     rows_.push_back({event.actor, event.time, "HLT", {}, true, false});
@@ -107,8 +111,12 @@ class RowMaker {
   void take(const traces::Event& event, const traces::TimerExpiredBegin&) { push(event, {}, true); }
   void take(const traces::Event& event, const traces::ExternalEventBegin&) { push(event, {}, true); }
   void take(const traces::Event& event, const traces::Point& point) {
-    rows_.push_back({event.actor, event.time, std::string(reinterpret_cast<const char*>(point.name.data()), point.name.size()),
-                     {}, true, false});
+    rows_.push_back({event.actor,
+                     event.time,
+                     std::string(reinterpret_cast<const char*>(point.name.data()), point.name.size()),
+                     {},
+                     true,
+                     false});
   }
   void take(const traces::Event& event, const traces::Console& console) {
     std::string text(reinterpret_cast<const char*>(console.text.data()), console.text.size());
@@ -170,7 +178,8 @@ std::string draw(const std::vector<Row>& rows, const Machine& machine) {
 
 }  // namespace
 
-Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule, Outcome& outcome) {
+Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule,
+                                  Outcome& outcome) {
   XS_TRY(const auto machine, make_machine(scenario, backend));
   std::vector<std::string> labels;
   for (size_t i = 0; i < machine->actor_table().size(); ++i) labels.push_back(machine->label(static_cast<ActorId>(i)));
@@ -192,11 +201,12 @@ Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend,
   for (const auto& used : strategy.used()) {
     // The first step of whoever went on is where the switch shows.
     const auto to = static_cast<ActorId>(std::find(labels.begin(), labels.end(), used.decision.to) - labels.begin());
-    const auto row = std::find_if(rows.begin(), rows.end(),
-                                  [&](const Row& each) { return each.time >= used.time && each.actor == to && !each.switched; });
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& each) {
+      return each.time >= used.time && each.actor == to && !each.switched;
+    });
     if (row != rows.end()) row->switched = true;
-    words += fmt::format("{:>12} > {} is stopped at \"{}\", {} goes on\n", traces::describe_time(used.time), used.decision.actor,
-                         used.decision.point, used.decision.to);
+    words += fmt::format("{:>12} > {} is stopped at \"{}\", {} goes on\n", traces::describe_time(used.time),
+                         used.decision.actor, used.decision.point, used.decision.to);
   }
   const VirtualNs from = strategy.used().empty() ? VirtualNs{0} : strategy.used().front().time;
   keep_what_matters(rows, from);

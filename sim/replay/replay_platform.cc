@@ -18,9 +18,7 @@ namespace {
 
 constexpr uint32_t kWriter = UINT32_MAX;
 
-bool same_bytes(ByteView a, ByteView b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
-}
+bool same_bytes(ByteView a, ByteView b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
 // Empties the views of an event whose buffer goes away.
 struct DropViews {

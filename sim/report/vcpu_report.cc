@@ -33,8 +33,8 @@ std::string registers(const CpuRegs& regs) {
   }
   static constexpr std::array kSegments = {"es", "cs", "ss", "ds", "fs", "gs", "tr", "ldtr"};
   text += fmt::format("  cr0 {:016x}  cr2 {:016x}  cr3 {:016x}  cr4 {:016x}\n", regs.cr0, regs.cr2, regs.cr3, regs.cr4);
-  text += fmt::format("  rflags {:08x}  efer {:x}  idtr {:x}+{:x}  gdtr {:x}+{:x}\n  ", regs.rflags, regs.efer, regs.idtr.base,
-                      regs.idtr.limit, regs.gdtr.base, regs.gdtr.limit);
+  text += fmt::format("  rflags {:08x}  efer {:x}  idtr {:x}+{:x}  gdtr {:x}+{:x}\n  ", regs.rflags, regs.efer,
+                      regs.idtr.base, regs.idtr.limit, regs.gdtr.base, regs.gdtr.limit);
   for (size_t i = 0; i < kSegments.size(); ++i) text += fmt::format("{} {:04x}  ", kSegments[i], regs.seg[i].selector);
   return text + "\n";
 }
@@ -45,8 +45,8 @@ std::string registers(const CpuRegs& regs) {
 std::string describe_vcpu(Cpu& cpu, VcpuId vcpu, const pc::SymbolTable& symbols, const ReadWord& read_word) {
   const CpuRegs regs = cpu.regs(vcpu);
   const CpuMode mode = cpu.mode(vcpu);
-  std::string text = fmt::format("  at rip {:#x} {} ({}, CPL {})\n", regs.rip, symbols.describe(Gva{regs.rip}), mode_name(mode),
-                                 cpu.cpl(vcpu));
+  std::string text = fmt::format("  at rip {:#x} {} ({}, CPL {})\n", regs.rip, symbols.describe(Gva{regs.rip}),
+                                 mode_name(mode), cpu.cpl(vcpu));
   text += registers(regs);
   text += "  stack (return addresses, by symbol):\n";
   const unsigned width = mode == CpuMode::kLong ? 8 : 4;

@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (equals != std::string::npos) overrides.emplace_back(set.substr(0, equals), set.substr(equals + 1));
   }
   const auto scenario = xensim::sim::parse_scenario("fuzz.toml", text.substr(0, nul), {"/nonexistent"}, overrides);
-  if (!scenario && (scenario.error().message.empty() || scenario.error().message.find('\n') != std::string::npos)) std::abort();
+  if (!scenario && (scenario.error().message.empty() || scenario.error().message.find('\n') != std::string::npos))
+    std::abort();
   return 0;
 }

@@ -16,7 +16,8 @@ unsigned actor_number(const std::vector<std::string>& labels, const std::string&
 
 }  // namespace
 
-ReplayStrategy::ReplayStrategy(std::vector<Decision> decisions, std::vector<std::string> labels) : labels_(std::move(labels)) {
+ReplayStrategy::ReplayStrategy(std::vector<Decision> decisions, std::vector<std::string> labels)
+    : labels_(std::move(labels)) {
   for (Decision& decision : decisions) steps_.push_back({std::move(decision), false});
 }
 

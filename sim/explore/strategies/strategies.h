@@ -13,8 +13,9 @@ namespace xensim::sim {
 
 // Uniformly random among those that can run, at each point.
 std::unique_ptr<Strategy> make_random(uint64_t seed);
-// PCT (Burckhardt et al., ASPLOS 2010): random priorities, the highest runs; at `depth` - 1 random points among the first `length`
-// the running actor falls below all others. Finds a bug of that depth with probability at least 1/(actors * length^(depth-1)).
+// PCT (Burckhardt et al., ASPLOS 2010): random priorities, the highest runs; at `depth` - 1 random points among the
+// first `length` the running actor falls below all others. Finds a bug of that depth with probability at least
+// 1/(actors * length^(depth-1)).
 std::unique_ptr<Strategy> make_pct(uint64_t seed, unsigned depth, uint64_t length);
 // What a plain run does: turns of a seeded number of points.
 std::unique_ptr<Strategy> make_round_robin(uint64_t seed);

@@ -25,8 +25,12 @@ class Folder {
     std::string name = (fs::temp_directory_path() / "xensim-scenario-test-XXXXXX").string();
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
-    write("g.elf", "\x7f" "ELF");
-    write("h.elf", "\x7f" "ELF");
+    write("g.elf",
+          "\x7f"
+          "ELF");
+    write("h.elf",
+          "\x7f"
+          "ELF");
   }
   ~Folder() { fs::remove_all(path_); }
   Folder(const Folder&) = delete;
@@ -152,9 +156,12 @@ constexpr BadScenario kBad[] = {
     {G "vcpus = [2]\n", "3: guest.vcpus: a list is not allowed (1 to 128)"},
     {G "vcpus = 1979-05-27\n", "3: guest.vcpus: a date or time is not allowed (1 to 128)"},
     {G "vcpu = 2\n", "3: guest.vcpu: unknown key (name, image, vcpus, memory, cmdline)"},
-    {G "memory = \"1M\"\n", "3: guest.memory: \"1M\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
-    {G "memory = \"4G\"\n", "3: guest.memory: \"4G\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
-    {G "memory = \"2050K\"\n", "3: guest.memory: \"2050K\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
+    {G "memory = \"1M\"\n",
+     "3: guest.memory: \"1M\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
+    {G "memory = \"4G\"\n",
+     "3: guest.memory: \"4G\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
+    {G "memory = \"2050K\"\n",
+     "3: guest.memory: \"2050K\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
     {G "memory = \"99999999999999999999M\"\n",
      "3: guest.memory: \"99999999999999999999M\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
     {G "memory = 64\n", "3: guest.memory: 64 is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
@@ -163,24 +170,30 @@ constexpr BadScenario kBad[] = {
     {G "cmdline = \"a\\u0007\"\n", "3: guest.cmdline: \"a\\x07\" is not allowed (text on one line, in quotes)"},
     {G G, "3: guest.name: \"g\" is not allowed (another guest has that name)"},
     {"[[guest]]\nimage = \"guest:../g\"\n",
-     "2: guest.image: \"guest:../g\" is not allowed (\"guest:NAME\", NAME being 1 to 64 letters, digits, '_', '-' or '.')"},
-    {"[[guest]]\nimage = \"nowhere.elf\"\n", "2: guest.image: there is no file nowhere.elf (paths are relative to the scenario)"},
+     "2: guest.image: \"guest:../g\" is not allowed (\"guest:NAME\", NAME being 1 to 64 letters, digits, '_', '-' or "
+     "'.')"},
+    {"[[guest]]\nimage = \"nowhere.elf\"\n",
+     "2: guest.image: there is no file nowhere.elf (paths are relative to the scenario)"},
     {"[[guest]]\nimage = \"/\"\n", "2: guest.image: there is no file / (paths are relative to the scenario)"},
     {"machine = 1\n" G, "1: machine: 1 is not allowed (a table: [machine])"},
     {"machin = 1\n" G, "1: machin: unknown key (scenario, machine, clock, guest, event, expect, golden)"},
     {"[machine]\nflavour = \"vmware\"\n" G, "2: machine.flavour: \"vmware\" is not allowed (\"xen\", \"kvm\")"},
     {"[machine]\nflavour = 3\n" G, "2: machine.flavour: 3 is not allowed (\"xen\", \"kvm\")"},
-    {"[machine]\nbackends = \"soft\"\n" G, "2: machine.backends: \"soft\" is not allowed (a list of texts: [\"...\", \"...\"])"},
-    {"[machine]\nbackends = []\n" G, "2: machine.backends: an empty list is not allowed (\"soft\", \"native\", \"kvm\")"},
+    {"[machine]\nbackends = \"soft\"\n" G,
+     "2: machine.backends: \"soft\" is not allowed (a list of texts: [\"...\", \"...\"])"},
+    {"[machine]\nbackends = []\n" G,
+     "2: machine.backends: an empty list is not allowed (\"soft\", \"native\", \"kvm\")"},
     {"[machine]\nbackends = [\"hard\"]\n" G,
      "2: machine.backends: \"hard\" is not allowed (each of \"soft\", \"native\", \"kvm\" at most once)"},
-    {"[machine]\nbackends = [\"soft\",\n1]\n" G, "3: machine.backends: 1 is not allowed (a list of texts: [\"...\", \"...\"])"},
+    {"[machine]\nbackends = [\"soft\",\n1]\n" G,
+     "3: machine.backends: 1 is not allowed (a list of texts: [\"...\", \"...\"])"},
     {"[machine]\nseed = -5\n" G, "2: machine.seed: -5 is not allowed (0 to 9223372036854775807)"},
     {"[machine]\nslice = 0\n" G, "2: machine.slice: 0 is not allowed (1 to 1000000000)"},
     {"[machine]\ntime_limit = \"soon\"\n" G,
      "2: machine.time_limit: \"soon\" is not allowed (a time like \"10s\", \"5ms\", \"20us\", \"1ns\", at most 1000s)"},
     {"[machine]\ntime_limit = \"1001s\"\n" G,
-     "2: machine.time_limit: \"1001s\" is not allowed (a time like \"10s\", \"5ms\", \"20us\", \"1ns\", at most 1000s)"},
+     "2: machine.time_limit: \"1001s\" is not allowed (a time like \"10s\", \"5ms\", \"20us\", \"1ns\", at most "
+     "1000s)"},
     {"[clock]\ntsc_khz = 1\n" G, "2: clock.tsc_khz: 1 is not allowed (1000 to 10000000)"},
     {"[clock]\nns_per_instruction = 0\n" G, "2: clock.ns_per_instruction: 0 is not allowed (1 to 1000)"},
     {G "[[event]]\nport = 3\n", "3: event.at: missing (a time like \"5ms\")"},
@@ -189,7 +202,8 @@ constexpr BadScenario kBad[] = {
     {G "[[event]]\nat = \"1ms\"\nport = 5\ndomain = 2\n", "6: event.domain: 2 is not allowed (1 to 1)"},
     {G "[expect]\nresult = \"fine\"\n",
      "4: expect.result: \"fine\" is not allowed (\"poweroff\", \"reboot\", \"crash\", \"suspend\", \"watchdog\")"},
-    {G "[expect]\nconsole = \"hello\"\n", "4: expect.console: \"hello\" is not allowed (a list of texts: [\"...\", \"...\"])"},
+    {G "[expect]\nconsole = \"hello\"\n",
+     "4: expect.console: \"hello\" is not allowed (a list of texts: [\"...\", \"...\"])"},
     {G "[golden]\nk = \"xyz\"\n", "4: golden.k: \"xyz\" is not allowed (a trace hash: 16 hexadecimal digits)"},
     {"[machine]\nflavour = \"kvm\"\n" G "[[guest]]\nimage = \"guest:h\"\n",
      "2: machine.flavour: \"kvm\" is not allowed with 2 guests (KVM serves one domain; \"xen\")"},
@@ -206,10 +220,27 @@ TEST_CASE("a bad scenario: file, line, key and what is allowed") {
 TEST_CASE("what is no TOML is refused with line and column, in one line") {
   const Folder folder;
   const std::string hostile[] = {
-      "[machine",  "a = ",           "a = 1\na = 2\n",  "= 1",          "a = \"x",         "[[guest]]\n[guest]\n",
-      "a = 1e",    "a = 0x",         "a = 99999999999999999999999999", "\xff\xfe\x00x",    std::string("a = \"\0\"", 7),
-      "a = {b=1,", std::string(5000, '['), "a = " + std::string(5000, '['), "a.b.c = 1\na.b = 2\n", "[a]\n[a]\n",
-      "\xef\xbb",  "a = 25:61:00",   "a = '''",         "a = \"\\ud800\"", "a = \"\\x\"",
+      "[machine",
+      "a = ",
+      "a = 1\na = 2\n",
+      "= 1",
+      "a = \"x",
+      "[[guest]]\n[guest]\n",
+      "a = 1e",
+      "a = 0x",
+      "a = 99999999999999999999999999",
+      "\xff\xfe\x00x",
+      std::string("a = \"\0\"", 7),
+      "a = {b=1,",
+      std::string(5000, '['),
+      "a = " + std::string(5000, '['),
+      "a.b.c = 1\na.b = 2\n",
+      "[a]\n[a]\n",
+      "\xef\xbb",
+      "a = 25:61:00",
+      "a = '''",
+      "a = \"\\ud800\"",
+      "a = \"\\x\"",
   };
   for (const std::string& text : hostile) {
     CAPTURE(text);
@@ -222,14 +253,20 @@ TEST_CASE("what is no TOML is refused with line and column, in one line") {
 
 TEST_CASE("a scenario of more than a mebibyte is refused") {
   const Folder folder;
-  CHECK(error_of(folder, std::string((1 << 20) + 1, '\n')) == "x.toml: 1048577 bytes are too many for a scenario (at most 1048576)");
+  CHECK(error_of(folder, std::string((1 << 20) + 1, '\n')) ==
+        "x.toml: 1048577 bytes are too many for a scenario (at most 1048576)");
 }
 
 TEST_CASE("overrides go in before anything is checked, and the text has them") {
   const Folder folder;
-  const auto scenario = parse(folder, kFull, {{"guest.vcpus", "8"}, {"guest.1.memory", "32M"}, {"machine.seed", "9"},
-                                              {"machine.time_limit", "1s"}, {"expect.console", "[\"a: x\"]"},
-                                              {"event.0.port", "6"}, {"scenario.name", "other"}});
+  const auto scenario = parse(folder, kFull,
+                              {{"guest.vcpus", "8"},
+                               {"guest.1.memory", "32M"},
+                               {"machine.seed", "9"},
+                               {"machine.time_limit", "1s"},
+                               {"expect.console", "[\"a: x\"]"},
+                               {"event.0.port", "6"},
+                               {"scenario.name", "other"}});
   REQUIRE_MESSAGE(scenario, scenario.error().message);
   CHECK(scenario->guests[0].vcpus == 8);
   CHECK(scenario->guests[1].vcpus == 8);
@@ -249,13 +286,16 @@ TEST_CASE("an override that is wrong is named") {
   const Folder folder;
   const auto error = [&](const char* key, const char* value) { return error_of(folder, G, {{key, value}}); };
   CHECK(error("guest.vcpus", "200") == "x.toml: --set guest.vcpus=200: guest.vcpus: 200 is not allowed (1 to 128)");
-  CHECK(error("guest.1.vcpus", "2") == "--set guest.1.vcpus=2: there is no guest.1; the list has 1 entries, counted from 0, each a table");
-  CHECK(error("guest.0", "2") == "--set guest.0=2: there is no guest.0; the list has 1 entries, counted from 0, each a table");
+  CHECK(error("guest.1.vcpus", "2") ==
+        "--set guest.1.vcpus=2: there is no guest.1; the list has 1 entries, counted from 0, each a table");
+  CHECK(error("guest.0", "2") ==
+        "--set guest.0=2: there is no guest.0; the list has 1 entries, counted from 0, each a table");
   CHECK(error("machine..seed", "2") == "--set machine..seed=2: an empty key; write table.key=value");
   CHECK(error("guest.image.x", "2") == "--set guest.image.x=2: nothing lies below a single value");
   CHECK(error("machine.sed", "2") ==
         "x.toml: --set machine.sed=2: machine.sed: unknown key (flavour, seed, backends, slice, time_limit)");
-  CHECK(error("machine.backends", "[\"hard\"]").starts_with("x.toml: --set machine.backends=[\"hard\"]: machine.backends: "));
+  CHECK(error("machine.backends", "[\"hard\"]")
+            .starts_with("x.toml: --set machine.backends=[\"hard\"]: machine.backends: "));
   // A value cannot smuggle in a second key.
   CHECK(error("machine.flavour", "1\nx = 2").starts_with("x.toml: --set machine.flavour=1?x = 2: machine.flavour: "));
 }
@@ -278,8 +318,11 @@ TEST_CASE("a file is a scenario or a guest by its content") {
   CHECK(message(empty) == empty + ": is empty: neither a scenario (TOML) nor a guest (ELF)");
   const std::string garbage = folder.write("garbage", "MZ\x90\x01\x02");
   CHECK(message(garbage) ==
-        garbage + ": neither a scenario (TOML) nor a guest (ELF, which begins with 7f 45 4c 46): it begins with 4d 5a 90 01");
-  const std::string cut = folder.write("cut", "\x7f" "EL");
+        garbage +
+            ": neither a scenario (TOML) nor a guest (ELF, which begins with 7f 45 4c 46): it begins with 4d 5a 90 01");
+  const std::string cut = folder.write("cut",
+                                       "\x7f"
+                                       "EL");
   CHECK(message(cut).find("it begins with 7f 45 4c") != std::string::npos);
   CHECK(message(folder.file("nowhere")) == folder.file("nowhere") + ": No such file or directory");
   CHECK(message(folder.file("")).find("is not a file") != std::string::npos);

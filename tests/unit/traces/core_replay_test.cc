@@ -52,9 +52,7 @@ struct Recording {
   }
 };
 
-void send(Recording& r, uint64_t port) {
-  r.core.hypercall(vcpu(1, 0), {true, 0, true, 0, {port, 0, 0, 0, 0, 0}});
-}
+void send(Recording& r, uint64_t port) { r.core.hypercall(vcpu(1, 0), {true, 0, true, 0, {port, 0, 0, 0, 0, 0}}); }
 
 void every_entry(Recording& r) {
   r.context = {1, VirtualNs{100}};

@@ -37,9 +37,7 @@ inline std::string read_file(const std::string& path) {
   return text.str();
 }
 
-inline VcpuRef vcpu(uint16_t dom, uint32_t number) {
-  return {DomId{dom}, VcpuId{number}};
-}
+inline VcpuRef vcpu(uint16_t dom, uint32_t number) { return {DomId{dom}, VcpuId{number}}; }
 
 // A header with a machine, two vCPUs of domain 1 and a timer.
 inline TraceInfo sample_info() {

@@ -86,9 +86,7 @@ TEST_CASE("XS_TRY_STATUS passes an error on and goes on otherwise") {
   CHECK(seen == 0);
 }
 
-TEST_CASE("a status is good from the start") {
-  CHECK(Status{});
-}
+TEST_CASE("a status is good from the start") { CHECK(Status{}); }
 
 }  // namespace
 }  // namespace xensim

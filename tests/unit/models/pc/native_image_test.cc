@@ -29,9 +29,7 @@ std::string message_with(uint64_t offset, auto value) {
   return image ? "loaded" : image.error().message;
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -154,12 +154,8 @@ std::vector<std::byte> pvh_elf(uint16_t machine) {
   return file.take();
 }
 
-inline std::vector<std::byte> pvh_elf32() {
-  return pvh_elf<Elf32Types>(EM_386);
-}
-inline std::vector<std::byte> pvh_elf64() {
-  return pvh_elf<Elf64Types>(EM_X86_64);
-}
+inline std::vector<std::byte> pvh_elf32() { return pvh_elf<Elf32Types>(EM_386); }
+inline std::vector<std::byte> pvh_elf64() { return pvh_elf<Elf64Types>(EM_X86_64); }
 
 // A native guest: read-only code at 0x100000, writable data at 0x101000 (0x20 bytes in the file, 0x100 in memory, the
 // stacks in [0x101040, 0x101080)), one relocation at 0x101008 to 0x100010, exports xs_native_main and counter.

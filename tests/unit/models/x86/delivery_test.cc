@@ -13,9 +13,7 @@ using namespace xensim::x86::test;
 
 namespace {
 
-void forbid(TestMachine& m, uint64_t linear, uint64_t entry) {
-  m.poke<uint64_t>(m.page_entry_at(linear), entry);
-}
+void forbid(TestMachine& m, uint64_t linear, uint64_t entry) { m.poke<uint64_t>(m.page_entry_at(linear), entry); }
 
 // The frame that a 64-bit handler finds: from RSP up.
 struct Frame64 {

@@ -133,9 +133,7 @@ void TestMachine::change(const std::function<void(CpuRegs&)>& how, VcpuId vcpu) 
   cpu->set_regs(vcpu, r);
 }
 
-CpuExit TestMachine::run(uint64_t instructions, VcpuId vcpu) {
-  return cpu->run(vcpu, instructions);
-}
+CpuExit TestMachine::run(uint64_t instructions, VcpuId vcpu) { return cpu->run(vcpu, instructions); }
 
 void TestMachine::note(VcpuId vcpu, const std::string& what) {
   log.push_back(fmt::format("{} {}", cpu->instructions(vcpu), what));
@@ -171,9 +169,7 @@ bool TestMachine::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   if (it != msrs.end()) it->second = value;
   return it != msrs.end();
 }
-uint64_t TestMachine::rdtsc(VcpuId vcpu) {
-  return 0xabc00000000 + cpu->instructions(vcpu);
-}
+uint64_t TestMachine::rdtsc(VcpuId vcpu) { return 0xabc00000000 + cpu->instructions(vcpu); }
 CpuAction TestMachine::hypercall(VcpuId vcpu) {
   note(vcpu, fmt::format("hypercall {:x}", cpu->gpr(vcpu, kRax)));
   return answer;

@@ -46,7 +46,7 @@ TEST_CASE("each level that is set already stops the rest") {
   CHECK(guest.platform.kicks.empty());
 }
 
-TEST_CASE("send to a masked port sets the pending bit alone; unmask delivers") {
+TEST_CASE("send to a masked port sets the pending bit alone, unmask delivers") {
   Guest guest(2);
   const uint32_t port = guest.bind_ipi(1);
   guest.mask(port);

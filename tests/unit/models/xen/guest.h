@@ -10,9 +10,7 @@
 
 namespace xensim {
 
-inline xen::Flavour kvm_flavour() {
-  return *xen::flavour_by_name("kvm");
-}
+inline xen::Flavour kvm_flavour() { return *xen::flavour_by_name("kvm"); }
 
 class Guest {
  public:

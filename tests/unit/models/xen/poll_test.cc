@@ -68,7 +68,7 @@ TEST_CASE("KVM wakes the poller that the masked port is bound to") {
   CHECK(guest.runnable(1));
 }
 
-TEST_CASE("a poller of one port sleeps on over others; of several it wakes for any") {
+TEST_CASE("a poller of one port sleeps on over others, of several it wakes for any") {
   TwoVcpus guest;
   const uint32_t wanted = guest.bind_ipi(0), second = guest.bind_ipi(0), other = guest.bind_ipi(0);
   CHECK(poll(guest, {wanted}) == 0);
@@ -91,7 +91,7 @@ TEST_CASE("poll of a port that is pending returns at once") {
   CHECK(guest.runnable(1));
 }
 
-TEST_CASE("poll over an upcall that could be taken returns at once; with interrupts off it sleeps") {
+TEST_CASE("poll over an upcall that could be taken returns at once, with interrupts off it sleeps") {
   TwoVcpus guest;
   const uint32_t mine = guest.bind_ipi(1), other = guest.bind_ipi(0);
   guest.send(mine);
@@ -146,7 +146,7 @@ TEST_CASE("a poll's time is relative under KVM, and cannot overflow") {
   CHECK(guest.platform.timers[kPollTimer] == VirtualNs{~uint64_t{0}});
 }
 
-TEST_CASE("a stale time-out ends a later poll, as in Xen; when nobody polls it does nothing") {
+TEST_CASE("a stale time-out ends a later poll, as in Xen, when nobody polls it does nothing") {
   TwoVcpus guest;
   const uint32_t port = guest.bind_ipi(0);
   CHECK(poll(guest, {port}, 5'000'000) == 0);
@@ -201,7 +201,7 @@ TEST_CASE("block clears the upcall mask, sleeps, and is woken by an event for it
   CHECK(guest.core.api->pending_upcall(Guest::vcpu(1))->vector == 0xf3);
 }
 
-TEST_CASE("block over a pending upcall does not sleep; an event between its steps is not lost") {
+TEST_CASE("block over a pending upcall does not sleep, an event between its steps is not lost") {
   TwoVcpus guest;
   const uint32_t port = guest.bind_ipi(1);
   guest.send(port);
@@ -223,7 +223,7 @@ TEST_CASE("HLT with interrupts on sleeps until an event or a local interrupt") {
   CHECK(guest.runnable(1));
 }
 
-TEST_CASE("HLT with interrupts off takes the vCPU down; the last one is a poweroff") {
+TEST_CASE("HLT with interrupts off takes the vCPU down, the last one is a poweroff") {
   TwoVcpus guest;
   guest.core.api->halt(Guest::vcpu(1), false);
   CHECK_FALSE(guest.runnable(1));

@@ -7,9 +7,7 @@
 namespace xensim {
 namespace {
 
-uint64_t via(uint64_t type, uint64_t data) {
-  return type << 56 | data;
-}
+uint64_t via(uint64_t type, uint64_t data) { return type << 56 | data; }
 
 // The core's own functions, on a hypervisor made by hand: what HVM_OP calls.
 struct Board {

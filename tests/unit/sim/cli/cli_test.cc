@@ -26,10 +26,23 @@ Ran run(std::vector<std::string> args) {
 
 TEST_CASE("a usage error is status 2 and one line with a hint") {
   const std::vector<std::vector<std::string>> bad = {
-      {}, {"nonsense"}, {"run"}, {"run", "--seed"}, {"run", "x.toml", "--seed", "many"}, {"run", "x.toml", "--bogus"},
-      {"run", "x.toml", "y.toml"}, {"list"}, {"list", "everything"}, {"explore", "x.toml", "--strategy", "luck"},
-      {"explore", "x.toml", "--schedules", "0"}, {"explore", "x.toml", "--depth", "-1"}, {"shrink"}, {"doctor", "now"},
-      {"run", "x.toml", "--seed", "99999999999999999999999"}, {"--json"}, {"demo", "run", "x"},
+      {},
+      {"nonsense"},
+      {"run"},
+      {"run", "--seed"},
+      {"run", "x.toml", "--seed", "many"},
+      {"run", "x.toml", "--bogus"},
+      {"run", "x.toml", "y.toml"},
+      {"list"},
+      {"list", "everything"},
+      {"explore", "x.toml", "--strategy", "luck"},
+      {"explore", "x.toml", "--schedules", "0"},
+      {"explore", "x.toml", "--depth", "-1"},
+      {"shrink"},
+      {"doctor", "now"},
+      {"run", "x.toml", "--seed", "99999999999999999999999"},
+      {"--json"},
+      {"demo", "run", "x"},
   };
   for (const auto& args : bad) {
     std::string line;
@@ -60,9 +73,12 @@ TEST_CASE("bad input is status 2 and one line that names it") {
 }
 
 TEST_CASE("under --json standard output has one object and nothing else, for errors too") {
-  for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"run", "nowhere.toml", "--json"}, {"--json", "run"}, {"list", "flavours", "--json"},
-        {"list", "hypercalls", "--json"}, {"doctor", "--json"}, {"version", "--json"}}) {
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"run", "nowhere.toml", "--json"},
+                                               {"--json", "run"},
+                                               {"list", "flavours", "--json"},
+                                               {"list", "hypercalls", "--json"},
+                                               {"doctor", "--json"},
+                                               {"version", "--json"}}) {
     const Ran ran = run(args);
     const auto json = nlohmann::json::parse(ran.out, nullptr, false);
     REQUIRE(json.is_object());

@@ -32,8 +32,8 @@ TEST_CASE("the JSON object has the contract's keys and no other") {
   const Json json = Json::parse(report_json("explore", report, 0.5));
   std::set<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"command", "result", "trace_hash", "instructions", "virtual_ns", "hypercalls", "schedules",
-                                      "seed", "schedule", "console", "failure", "wall_s"});
+  CHECK(keys == std::set<std::string>{"command", "result", "trace_hash", "instructions", "virtual_ns", "hypercalls",
+                                      "schedules", "seed", "schedule", "console", "failure", "wall_s"});
   CHECK(json["result"] == "fail");
   CHECK(json["console"] == Json::array({"a: hello", "b: \xef\xbf\xbd"}));
   CHECK(json["failure"] == Json{{"kind", "lost_event"}, {"message", "port 5"}, {"where", "d1v0"}});

@@ -77,7 +77,7 @@ TEST_CASE("every strategy chooses among those that can run, and the same for the
   }
 }
 
-TEST_CASE("random reaches everybody; who spins gives way") {
+TEST_CASE("random reaches everybody and who spins gives way") {
   const auto strategy = make_random(5);
   std::set<unsigned> chosen;
   for (int i = 0; i < 200; ++i) chosen.insert(strategy->choose(at(1, 0b1110)));
@@ -122,7 +122,9 @@ TEST_CASE("shrinking keeps what is needed and nothing else") {
   int runs = 0;
   const auto shrunk = shrink_decisions(all, [&](const std::vector<Decision>& some) {
     ++runs;
-    const auto has = [&](uint64_t n) { return std::any_of(some.begin(), some.end(), [n](const auto& d) { return d.occurrence == n; }); };
+    const auto has = [&](uint64_t n) {
+      return std::any_of(some.begin(), some.end(), [n](const auto& d) { return d.occurrence == n; });
+    };
     return has(5) && has(30);
   });
   REQUIRE(shrunk.size() == 2);

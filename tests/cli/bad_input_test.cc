@@ -1,0 +1,71 @@
+// Bad input of every kind: the program says in one line what is wrong, with status 2, and never dies.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/cli/program.h"
+
+namespace xensim {
+namespace {
+
+void check_refused(const std::vector<std::string>& args, const std::string& part) {
+  std::string line;
+  for (const std::string& arg : args) line += " " + arg;
+  CAPTURE(line);
+  const Ran ran = run_program(args);
+  CAPTURE(ran.err);
+  CHECK(ran.status == 2);
+  CHECK(ran.out.empty());
+  CHECK(ran.err.starts_with("xensim: "));
+  CHECK(ran.err.find(part) != std::string::npos);
+  CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+}
+
+TEST_CASE("a guest that cannot be loaded is refused in one line") {
+  const std::string guest = read_text(XENSIM_BINARY_DIR "/guests/hello.elf");
+  REQUIRE(guest.size() > 4096);
+  check_refused({"run", scratch_file("empty.elf", "")}, "is empty");
+  check_refused({"run", scratch_file("text.elf", "hello, I am not a guest")}, "text.elf:1:");
+  check_refused({"run", scratch_file("binary.elf", std::string("\0\1\2\3", 4))},
+                "neither a scenario (TOML) nor a guest (ELF");
+  check_refused({"run", XENSIM_BINARY_DIR "/sim/xensim"}, "xensim");  // an ELF, but no PVH guest
+  for (const size_t bytes : {size_t{4}, size_t{16}, size_t{63}, size_t{100}, guest.size() / 2}) {
+    check_refused({"run", scratch_file("cut.elf", guest.substr(0, bytes))}, "cut.elf");
+  }
+}
+
+TEST_CASE("a guest that does not fit its memory is refused") {
+  const std::string guest = XENSIM_BINARY_DIR "/guests/evtchn_affinity.elf";
+  check_refused({"run", guest, "--memory", "1M"}, "guest.memory: \"1M\" is not allowed");
+  check_refused({"run", guest, "--vcpus", "129"}, "guest.vcpus: 129 is not allowed (1 to 128)");
+  check_refused({"run", guest, "--flavour", "hyperv"}, "machine.flavour: \"hyperv\" is not allowed (\"xen\", \"kvm\")");
+  check_refused({"run", guest, "--time-limit", "never"}, "machine.time_limit");
+  check_refused({"run", guest, "--backend", "hard"}, "no such backend (soft, native, kvm)");
+  check_refused({"run", guest, "--backend", "native"}, "runs on soft alone");
+}
+
+TEST_CASE("a bad scenario is refused with file, line and key") {
+  check_refused({"run", scratch_file("a.toml", "[[guest]]\nimage = \"guest:hello\"\nvcpus = 200\n")},
+                "a.toml:3: guest.vcpus: 200 is not allowed (1 to 128)");
+  check_refused({"explore", scratch_file("b.toml", "[machine\n")}, "b.toml:1:9: ");
+  check_refused({"run", XENSIM_SOURCE_DIR "/scenarios/grant/pair.toml", "--flavour", "kvm"}, "with 2 guests");
+}
+
+TEST_CASE("a bad schedule is refused with the reason") {
+  const std::string scenario = XENSIM_SOURCE_DIR "/scenarios/races/poller.toml";
+  check_refused({"run", scenario, "--schedule", "nowhere.schedule"}, "nowhere.schedule");
+  check_refused({"run", scenario, "--schedule", scratch_file("garbage.schedule", "let the first be the last\n")},
+                "garbage.schedule");
+  check_refused({"run", scenario, "--schedule",
+                 scratch_file("stale.schedule", "# xensim schedule 1\nscenario: poller\nhash: 0000000000000000\n")},
+                "stale");
+}
+
+TEST_CASE("a trace that is none is refused") {
+  const std::string garbage = scratch_file("garbage.trace", "not a trace");
+  check_refused({"shrink", garbage}, "garbage.trace");
+  check_refused({"replay", garbage}, "garbage.trace");
+}
+
+}  // namespace
+}  // namespace xensim

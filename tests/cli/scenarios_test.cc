@@ -1,0 +1,153 @@
+// Every scenario that comes with xensim runs as it says, on each of its backends, and the same each time; races are
+// found, and their schedules reproduce them.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/cli/program.h"
+
+namespace xensim {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+const std::string kScenarios = XENSIM_SOURCE_DIR "/scenarios";
+
+std::vector<std::string> all_scenarios() {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(kScenarios)) {
+    if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool runs_on(const std::string& scenario, const std::string& backend) {
+  const std::string text = read_text(scenario);
+  const size_t key = text.find("backends = ");
+  if (key == std::string::npos) return backend == "soft";
+  return text.substr(key, text.find('\n', key) - key).find('"' + backend + '"') != std::string::npos;
+}
+
+json run_json(std::vector<std::string> args, int status) {
+  args.push_back("--json");
+  const Ran ran = run_program(args);
+  CAPTURE(ran.err);
+  CHECK(ran.status == status);
+  const json object = json::parse(ran.out, nullptr, false);
+  REQUIRE(object.is_object());
+  return object;
+}
+
+// All but what the host's clock says.
+json without_times(json object) {
+  object.erase("wall_s");
+  return object;
+}
+
+// How many run on it.
+size_t check_backend(const std::string& backend) {
+  size_t count = 0;
+  for (const std::string& scenario : all_scenarios()) {
+    if (!runs_on(scenario, backend)) continue;
+    ++count;
+    CAPTURE(scenario);
+    const json first = run_json({"run", scenario, "--backend", backend}, 0);
+    CHECK(first["result"] == "pass");
+    CHECK(without_times(first) == without_times(run_json({"run", scenario, "--backend", backend}, 0)));
+  }
+  return count;
+}
+
+TEST_CASE("every scenario passes on the software CPU, the same in two processes") {
+  const size_t count = check_backend("soft");
+  CHECK(count >= 8);
+}
+
+TEST_CASE("every scenario passes natively, the same in two processes") {
+  const size_t count = check_backend("native");
+  CHECK(count >= 8);
+}
+
+TEST_CASE("another seed is another execution") {
+  std::set<std::string> hashes;
+  for (const char* seed : {"0", "1", "2"}) {
+    const json object = run_json({"run", kScenarios + "/ipi/ping_pong_8.toml", "--seed", seed}, 0);
+    hashes.insert(object["trace_hash"].get<std::string>());
+  }
+  CHECK(hashes.size() == 3);
+}
+
+TEST_CASE("a guest's console is standard output, byte for byte, all else is standard error") {
+  const Ran ran = run_program({"run", XENSIM_BINARY_DIR "/guests/ring3.elf"});
+  CHECK(ran.status == 0);
+  CHECK(ran.out.starts_with("to ring 3\ncall 41 by SYSCALL\n"));
+  CHECK(ran.out.ends_with("success\n"));
+  CHECK(ran.err.starts_with("ring3: passed"));
+}
+
+TEST_CASE("two guests' lines bear their names, -v prints calls; -q says nothing") {
+  const std::string scenario = kScenarios + "/evtchn/interdomain.toml";
+  const Ran loud = run_program({"run", "-v", scenario});
+  CHECK(loud.out.find("b: close: 0\n") != std::string::npos);
+  CHECK(loud.err.find("EVTCHNOP_send {port: ") != std::string::npos);
+  CHECK(run_program({"run", "-q", scenario}).err.empty());
+}
+
+TEST_CASE("the race of the affinity change is found, and its schedule reproduces it on both backends") {
+  const std::string scenario = kScenarios + "/races/evtchn_affinity.toml";
+  const json found = run_json({"explore", scenario, "--schedules", "20000"}, 1);
+  CHECK(found["result"] == "fail");
+  CHECK(found["failure"]["kind"] == "lost_event");
+  for (const char* backend : {"native", "soft"}) {
+    const json again =
+        run_json({"run", scenario, "--backend", backend, "--schedule", found["schedule"].get<std::string>()}, 1);
+    CHECK(again["failure"]["kind"] == "lost_event");
+  }
+  const json fixed = run_json({"explore", kScenarios + "/races/evtchn_affinity_fixed.toml", "--schedules", "20000"}, 0);
+  CHECK(fixed["schedules"] == 20000);
+}
+
+TEST_CASE("the poller is lost under flavour kvm and never under xen") {
+  const std::string scenario = kScenarios + "/races/poller.toml";
+  CHECK(run_json({"explore", scenario, "--flavour", "kvm"}, 1)["result"] == "fail");
+  CHECK(run_json({"explore", scenario, "--flavour", "xen", "--schedules", "5000"}, 0)["result"] == "pass");
+}
+
+TEST_CASE("a recorded failure is replayed, run again and shrunk") {
+  const std::string scenario = kScenarios + "/races/poller.toml";
+  const Ran found =
+      run_program({"explore", scenario, "--flavour", "kvm", "--record", "p.trace", "--schedule", "p.schedule"});
+  CHECK(found.status == 1);
+  CHECK(found.err.find("reproduce: xensim run ") != std::string::npos);
+  CHECK(found.err.find(" --flavour kvm --schedule p.schedule\n") != std::string::npos);
+  CHECK(run_program({"replay", "p.trace"}).status == 0);
+  const Ran shrunk = run_program({"shrink", "p.trace"});
+  CHECK(shrunk.status == 0);
+  CHECK(shrunk.out == read_text(scratch_folder() + "/p.schedule"));
+  CHECK(read_text(scratch_folder() + "/p.trace.schedule") == shrunk.out);
+}
+
+TEST_CASE("recording changes nothing, a JUnit file is written") {
+  const std::string scenario = kScenarios + "/ipi/ping_pong.toml";
+  const json plain = run_json({"run", scenario}, 0);
+  const json recorded = run_json({"run", scenario, "--record", "r.trace", "--junit", "r.xml"}, 0);
+  CHECK(plain["trace_hash"] == recorded["trace_hash"]);
+  CHECK(read_text(scratch_folder() + "/r.xml").find("failures=\"0\"") != std::string::npos);
+}
+
+TEST_CASE("the demo finds what it is there to find") {
+  const Ran ran = run_program({"demo"});
+  CAPTURE(ran.err);
+  CHECK(ran.status == 0);
+  CHECK(ran.out.find("never woken") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace xensim
