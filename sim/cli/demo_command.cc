@@ -135,6 +135,9 @@ class DemoCommand final : public Command {
     const Failure& failure = *found.failure->failure;
     output.print(fmt::format("Found by schedule {} of a random search: {}: {}", found.found_at,
                              failure_kind_name(failure.kind), failure.message));
+    if (!found.failure->console.empty()) {
+      output.print(fmt::format("The guest's last words: {}", found.failure->console.back().text));
+    }
     output.print(fmt::format("Shrunk from {} decisions to {}, in {} more runs:\n", found.found.decisions.size(),
                              found.shrunk.decisions.size(), found.shrink_runs));
     output.print(format_schedule(found.shrunk));

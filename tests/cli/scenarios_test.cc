@@ -92,7 +92,7 @@ TEST_CASE("a guest's console is standard output, byte for byte, all else is stan
   CHECK(ran.err.starts_with("ring3: passed"));
 }
 
-TEST_CASE("two guests' lines bear their names, -v prints calls; -q says nothing") {
+TEST_CASE("two guests' lines bear their names, -v prints calls, -q says nothing") {
   const std::string scenario = kScenarios + "/evtchn/interdomain.toml";
   const Ran loud = run_program({"run", "-v", scenario});
   CHECK(loud.out.find("b: close: 0\n") != std::string::npos);
