@@ -95,6 +95,7 @@ void Machine::reset(const MachineOptions& options) {
   next_ = 0;
   point_limit_ = options.max_points;
   drive_until_free_ = nullptr;
+  shared_holders_.clear();
   outcome_ = {};
   for (Domain& domain : domains_) {
     domain.ended = false;

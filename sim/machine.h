@@ -153,6 +153,8 @@ class Machine : protected xen::Platform {
   void lock(xen::LockState& lock) override;
   bool try_lock(xen::LockState& lock) override;
   void unlock(xen::LockState& lock) override;
+  void lock_shared(xen::LockState& lock) override;
+  void unlock_shared(xen::LockState& lock) override;
   void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
 
   // --- fixed
@@ -194,6 +196,8 @@ class Machine : protected xen::Platform {
   void nothing_to_run();
   void drain();
   void end_line(Domain& domain);
+  void wait_for(xen::LockState& lock, bool exclusive);
+  void after_unlock(xen::LockState& lock);
   void drive_owner(xen::LockState& lock);
   void account_ends();
   void check_expectations();
@@ -208,6 +212,8 @@ class Machine : protected xen::Platform {
   bool fair_ = false;
   uint64_t point_limit_ = 0;
   xen::LockState* drive_until_free_ = nullptr;
+  static constexpr uint32_t kSharedLock = 1u << 31;
+  std::vector<std::pair<xen::LockState*, ActorId>> shared_holders_;
   uint64_t memory_mark_ = 0;
   std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;
 };

@@ -1,6 +1,8 @@
 // The machine's scheduler: who runs next, what is due, and what it means when nobody can run.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/base/check.h"
 #include "sim/machine.h"
 
@@ -203,9 +205,15 @@ void Machine::plain_loop() {
 }
 
 void Machine::drive_owner(xen::LockState& lock) {
-  const uint32_t word = lock.word.load(std::memory_order_relaxed);
-  XS_CHECK(word != 0 && word - 1 < actors_.size());
-  Actor& owner = *actors_[word - 1];
+  uint32_t holder = lock.word.load(std::memory_order_relaxed) - 1;
+  if ((lock.word.load(std::memory_order_relaxed) & kSharedLock) != 0) {
+    const auto held = std::find_if(shared_holders_.begin(), shared_holders_.end(),
+                                   [&](const auto& each) { return each.first == &lock; });
+    XS_CHECK(held != shared_holders_.end());
+    holder = held->second;
+  }
+  XS_CHECK(holder < actors_.size());
+  Actor& owner = *actors_[holder];
   XS_CHECK_MSG(!owner.fiber->done(), fmt::format("{} holds {} and is gone", owner.label, xen::site_name(lock.site)));
   xen::LockState* outer = std::exchange(drive_until_free_, &lock);
   as_actor(owner, [&] { owner.fiber->resume(); });

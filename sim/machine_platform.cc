@@ -2,6 +2,7 @@
 // once.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/base/check.h"
@@ -168,9 +169,13 @@ void Machine::console_write(DomId dom, xen::ConsoleChannel channel, std::span<co
   console_bytes(domain_of(dom), channel, text);
 }
 
-void Machine::lock(xen::LockState& lock) {
-  point(site_point(PointOp::kLock, lock.site));
-  while (lock.word.load(std::memory_order_relaxed) != 0) {
+// A lock's word: 0, free; n + 1, held by actor n; kShared + n, held by n readers (shared_holders_ says which).
+void Machine::wait_for(xen::LockState& lock, bool exclusive) {
+  const auto is_free = [&] {
+    const uint32_t word = lock.word.load(std::memory_order_relaxed);
+    return word == 0 || (!exclusive && (word & kSharedLock) != 0);
+  };
+  while (!is_free()) {
     XS_CHECK_MSG(lock.word.load(std::memory_order_relaxed) != current_->id + 1u,
                  fmt::format("{} takes {} twice", current_->label, xen::site_name(lock.site)));
     if (cutting_) {
@@ -181,6 +186,11 @@ void Machine::lock(xen::LockState& lock) {
       drive_owner(lock);
     }
   }
+}
+
+void Machine::lock(xen::LockState& lock) {
+  point(site_point(PointOp::kLock, lock.site));
+  wait_for(lock, true);
   lock.word.store(current_->id + 1u, std::memory_order_relaxed);
 }
 
@@ -193,6 +203,27 @@ bool Machine::try_lock(xen::LockState& lock) {
 
 void Machine::unlock(xen::LockState& lock) {
   lock.word.store(0, std::memory_order_relaxed);
+  after_unlock(lock);
+}
+
+void Machine::lock_shared(xen::LockState& lock) {
+  point(site_point(PointOp::kLock, lock.site));
+  wait_for(lock, false);
+  const uint32_t readers = lock.word.load(std::memory_order_relaxed) & ~kSharedLock;
+  lock.word.store(kSharedLock | (readers + 1), std::memory_order_relaxed);
+  shared_holders_.emplace_back(&lock, current_->id);
+}
+
+void Machine::unlock_shared(xen::LockState& lock) {
+  const auto held = std::find(shared_holders_.begin(), shared_holders_.end(), std::pair(&lock, current_->id));
+  XS_CHECK(held != shared_holders_.end());
+  shared_holders_.erase(held);
+  const uint32_t readers = (lock.word.load(std::memory_order_relaxed) & ~kSharedLock) - 1;
+  lock.word.store(readers == 0 ? 0 : kSharedLock | readers, std::memory_order_relaxed);
+  after_unlock(lock);
+}
+
+void Machine::after_unlock(xen::LockState& lock) {
   if (exploring()) {
     for (const auto& actor : actors_) {
       if (actor->waiting != &lock) continue;

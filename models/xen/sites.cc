@@ -1,3 +1,4 @@
+// The names of sites.def.
 #include <array>
 
 #include "models/base/check.h"

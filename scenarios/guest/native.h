@@ -39,7 +39,8 @@ enum xs_native_op {
 
 struct xs_native_ops {
   void* ctx; /* the host's: first argument of all below */
-  /* One atomic access of 1, 2, 4 or 8 bytes, naturally aligned, to memory that others see too; a scheduling point. Returns the old value (of a
+  /* One atomic access of 1, 2, 4 or 8 bytes, naturally aligned, to memory that others see too; a scheduling point.
+     Returns the old value (of a
    * load: the value), zero-extended. `point_name` is what the ELF's record in .xensim_points says: "file.c:LINE kind". */
   uint64_t (*access)(void* ctx, const char* point_name, uint32_t op, volatile void* addr, uint32_t bytes, uint64_t operand,
                      uint64_t expected);

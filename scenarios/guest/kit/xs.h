@@ -33,7 +33,8 @@
 
 void xs_main(void);
 
-/* How a program ends; each prints a line. Success powers off, the others crash the domain, so that every observer tells them apart. */
+/* How a program ends; each prints a line. Success powers off, the others crash the domain, so that every observer
+   tells them apart. */
 __attribute__((noreturn)) void xs_success(void);
 __attribute__((noreturn, format(printf, 1, 2))) void xs_failure(const char* format, ...); /* the subject is wrong */
 __attribute__((noreturn, format(printf, 1, 2))) void xs_error(const char* format, ...);   /* the test itself is */
@@ -47,7 +48,8 @@ __attribute__((noreturn)) void xs_exit(unsigned reason);                        
 
 /* ---- console: whole lines through port 0xe9 ---- */
 
-/* %c %s %d %u %x %p and %%, with l and ll, width, 0 and -. At most 255 characters a call; a line is printed at its newline, by one call. */
+/* %c %s %d %u %x %p and %%, with l and ll, width, 0 and -. At most 255 characters a call; a line is printed at
+   its newline, by one call. */
 __attribute__((format(printf, 1, 2))) void xs_printf(const char* format, ...);
 size_t xs_vsnprintf(char* out, size_t size, const char* format, va_list args);
 /* A hypercall's result as text: "0", "5", "-EINVAL". Good until the fourth next call on this vCPU. */
@@ -59,7 +61,8 @@ const char* xs_result(long result);
 unsigned xs_vcpu(void);
 /* How many vCPUs the domain has, at most XS_MAX_VCPUS. */
 unsigned xs_vcpu_count(void);
-/* Starts vCPUs 1 to count - 1 in `entry`, interrupts off, by INIT and SIPI, and returns when all of them run kit code. Once a program. vCPUs
+/* Starts vCPUs 1 to count - 1 in `entry`, interrupts off, by INIT and SIPI, and returns when all of them run kit
+   code. Once a program. vCPUs
  * from `count` on are halted with interrupts off. When `entry` returns its vCPU halts for ever. */
 void xs_start_vcpus(unsigned count, void (*entry)(unsigned vcpu));
 
@@ -103,14 +106,16 @@ size_t strlen(const char* s);
 
 /* Sets the domain's callback (HVM_PARAM_CALLBACK_IRQ) to XS_UPCALL_VECTOR. */
 void xs_events_init(void);
-/* The other way: HVMOP_set_evtchn_upcall_vector for one vCPU, through its local APIC, with an EOI at each. Run on that vCPU. ELF only. */
+/* The other way: HVMOP_set_evtchn_upcall_vector for one vCPU, through its local APIC, with an EOI at each. Run on
+   that vCPU. ELF only. */
 long xs_events_init_vcpu_vector(void);
 typedef void (*xs_event_handler)(evtchn_port_t port);
 /* The function that an event on the port calls, with interrupts off, on the vCPU that it is bound to. */
 void xs_on_event(evtchn_port_t port, xs_event_handler handler);
 /* Takes the place of the kit's dispatch of 2-level events. */
 void xs_on_upcall(void (*handler)(void));
-/* The kit's dispatch: clears the upcall, takes the selector, and for each pending, unmasked port clears it and calls its handler. */
+/* The kit's dispatch: clears the upcall, takes the selector, and for each pending, unmasked port clears it and
+   calls its handler. */
 void xs_dispatch_events(void);
 
 /* Masked and pending, by the bitmaps of shared_info. Each is one access. */
@@ -164,7 +169,8 @@ struct xs_regs {
 #endif
 };
 
-/* A handler for a vector: an exception's may change the registers. Without one an exception prints them and crashes the domain. */
+/* A handler for a vector: an exception's may change the registers. Without one an exception prints them and
+   crashes the domain. */
 typedef void (*xs_vector_handler)(struct xs_regs* regs);
 void xs_on_vector(unsigned vector, xs_vector_handler handler);
 /* Lets ring 3 use INT n with this vector. */

@@ -1,3 +1,4 @@
+// Encoding and decoding: every kind of event, and broken streams.
 #include "traces/codec.h"
 
 #include <doctest/doctest.h>

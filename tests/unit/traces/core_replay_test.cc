@@ -1,3 +1,4 @@
+// Replay at the core: what was recorded replays, and each difference is found.
 #include "sim/replay/core_replay.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Traces in words: show, filters, diff.
 #include "traces/show.h"
 
 #include <doctest/doctest.h>

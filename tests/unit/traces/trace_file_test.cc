@@ -1,3 +1,4 @@
+// Trace files: round trips, flips, cuts.
 #include "traces/trace_file.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// The instructions that the tests of the software CPU execute.
 # Guest code of the software CPU's unit tests: position-dependent values are those of kCodeBase (test_machine.h).
   .section .rodata.xs_snippets, "a", @progbits
   .globl xs_snippets_begin
