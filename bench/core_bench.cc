@@ -93,3 +93,5 @@ BENCHMARK(fresh_core)->Arg(2)->Arg(8);
 
 }  // namespace
 }  // namespace xensim
+
+BENCHMARK_MAIN();
