@@ -2,9 +2,9 @@
 // and what a change of vCPU costs.
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <cstring>
 
+#include "bench/cpu_clock.h"
 #include "models/base/check.h"
 #include "models/x86/soft_cpu.h"
 #include "models/x86/state.h"
@@ -17,7 +17,6 @@ extern const unsigned char xs_bench_blocks[], xs_bench_memory[], xs_bench_call[]
 namespace {
 
 using namespace xensim;
-using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kCode = 0x10000, kTables = 0x100000, kHeap = 0x200000, kStack = 0x8000, kRam = 4 << 20;
 
@@ -105,9 +104,9 @@ void accounting(benchmark::State& state, const unsigned char* code) {
   Ram bare_ram;
   Bare bare(bare_ram);
   const auto seconds = [](auto&& body) {
-    const auto begin = Clock::now();
+    const double begin = cpu_seconds();
     body();
-    return std::chrono::duration<double>(Clock::now() - begin).count();
+    return cpu_seconds() - begin;
   };
   const auto accounted_run = [&] {
     cpu->set_regs({0}, start_at(code));
@@ -116,15 +115,16 @@ void accounting(benchmark::State& state, const unsigned char* code) {
   accounted_run();
   bare.run(code);
   const uint64_t before = cpu->instructions({0});
-  double accounted = 0, without = 0;
+  std::vector<double> accounted, without;  // they take turns, so that a busy moment of the machine falls on both
   for (auto _ : state) {
-    accounted += seconds(accounted_run);
-    without += seconds([&] { bare.run(code); });
+    accounted.push_back(seconds(accounted_run));
+    without.push_back(seconds([&] { bare.run(code); }));
   }
-  const auto instructions = static_cast<double>(cpu->instructions({0}) - before);
-  state.counters["mips"] = instructions / accounted / 1e6;
-  state.counters["bare_mips"] = instructions / without / 1e6;
-  state.counters["ratio"] = accounted / without;
+  const auto instructions =
+      static_cast<double>(cpu->instructions({0}) - before) / static_cast<double>(state.iterations());
+  state.counters["mips"] = instructions / median(accounted) / 1e6;
+  state.counters["bare_mips"] = instructions / median(without) / 1e6;
+  state.counters["ratio"] = median(accounted) / median(without);
 }
 
 void five_instruction_blocks(benchmark::State& state) { accounting(state, xs_bench_blocks); }

@@ -55,17 +55,23 @@ void run_schedules(benchmark::State& state, const char* name, Make make) {
     return;
   }
   Prng seeds(1);
-  uint64_t points = 0;
+  uint64_t points = 0, switches = 0, hypercalls = 0;
   for (auto _ : state) {
-    const auto strategy = make(seeds.next());
+    const std::unique_ptr<Strategy> strategy = make(seeds.next());
     MachineOptions options;
     options.strategy = strategy.get();
     (*machine)->reset(options);
-    points += (*machine)->run().points;
+    const Outcome outcome = (*machine)->run();
+    points += outcome.points;
+    switches += outcome.switches;
+    hypercalls += outcome.hypercalls;
   }
   state.counters["schedules/s"] =
       benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["points"] = benchmark::Counter(static_cast<double>(points), benchmark::Counter::kAvgIterations);
+  state.counters["switches"] = benchmark::Counter(static_cast<double>(switches), benchmark::Counter::kAvgIterations);
+  state.counters["hypercalls"] =
+      benchmark::Counter(static_cast<double>(hypercalls), benchmark::Counter::kAvgIterations);
   state.counters["s_per_point"] =
       benchmark::Counter(static_cast<double>(points), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
@@ -90,6 +96,21 @@ void BM_NativeNoSwitch(benchmark::State& state) {
   run_schedules(state, "evtchn_affinity_fixed.toml", [](uint64_t) { return std::make_unique<Straight>(); });
 }
 BENCHMARK(BM_NativeNoSwitch);
+
+// What a schedule costs before its first point: the machine put back to its beginning.
+void BM_NativeReset(benchmark::State& state) {
+  const Scenario scenario = scenario_of("evtchn_affinity_fixed.toml");
+  auto machine = make_machine(scenario, BackendKind::kNative);
+  if (!machine) {
+    state.SkipWithError(machine.error().message.c_str());
+    return;
+  }
+  Straight straight;
+  MachineOptions options;
+  options.strategy = &straight;
+  for (auto _ : state) (*machine)->reset(options);
+}
+BENCHMARK(BM_NativeReset);
 
 }  // namespace
 

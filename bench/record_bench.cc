@@ -1,17 +1,16 @@
 // Guests on the software CPU, each run with nothing recorded, with the hash alone (a plain run) and with a trace on
-// disk, in turn: what recording costs, as a ratio in one run; and hypercalls a second from a guest beside the same call
-// at the core.
+// disk, in turn: what recording costs, as a ratio in one run (of processor time, the kernel's for the file too); and
+// hypercalls a second from a guest beside the same call at the core.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "bench/cpu_clock.h"
 #include "bench/plain_platform.h"
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
@@ -22,16 +21,6 @@ namespace {
 
 using namespace xensim;
 using namespace xensim::sim;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-double median(std::vector<double> values) {
-  XS_CHECK(!values.empty());
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 template <class T>
 T value_or_die(Result<T> result) {
@@ -66,9 +55,9 @@ class Runner {
     MachineOptions options;
     options.sink = sink;
     machine_->reset(options);
-    const auto begin = Clock::now();
+    const double begin = cpu_seconds();
     outcome = machine_->run();
-    const double seconds = seconds_since(begin);
+    const double seconds = cpu_seconds() - begin;
     XS_CHECK(!outcome.failure);
     return seconds;
   }
@@ -78,13 +67,13 @@ class Runner {
     double run, whole;
   };
   Recorded run_to_file() {
-    const auto begin = Clock::now();
+    const double begin = cpu_seconds();
     const auto writer = value_or_die(traces::TraceWriter::create((folder_ / "trace").string(), info_));
-    const double created = seconds_since(begin);
+    const double created = cpu_seconds() - begin;
     const double ran = run(writer.get());
-    const auto end = Clock::now();
+    const double end = cpu_seconds();
     XS_CHECK(writer->finish("pass").has_value());
-    const double finished = seconds_since(end);
+    const double finished = cpu_seconds() - end;
     events = writer->events();
     bytes = writer->bytes_written();
     return {ran, created + ran + finished};
@@ -148,9 +137,9 @@ double sends_at_core(uint64_t calls) {
   XS_CHECK(call(EVTCHNOP_bind_ipi) == 0);
   const evtchn_port_t port = bind.port;
   reinterpret_cast<evtchn_send*>(platform.host(Maddr{kArgument}))->port = port;
-  const auto begin = Clock::now();
+  const double begin = cpu_seconds();
   for (uint64_t i = 0; i < calls; ++i) benchmark::DoNotOptimize(call(EVTCHNOP_send));
-  return seconds_since(begin);
+  return cpu_seconds() - begin;
 }
 
 // Calls a second of a guest that does little else, with nothing recorded; booting it (some 10 us) is in the figure.
