@@ -1,5 +1,6 @@
 #include "models/xen/clock.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/xen/guest_access.h"
@@ -92,7 +93,8 @@ void refresh_vcpu_time(Entry& entry, Vcpu& vcpu) {
 void change_runstate(Entry& entry, Vcpu& vcpu, uint32_t state) {
   Runstate& runstate = vcpu.runstate;
   if (runstate.state == state) return;
-  const uint64_t now = entry.platform().now().v;
+  // A hypervisor's clock has run for a while when a guest starts: no vCPU enters a state at 0, which reads as "never".
+  const uint64_t now = std::max<uint64_t>(entry.platform().now().v, 1);
   if (now > runstate.entry_time_ns) {
     runstate.time_ns[runstate.state] += now - runstate.entry_time_ns;
     runstate.entry_time_ns = now;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint32_t kBase = 0x40000000;
 constexpr uint32_t kLastReserved = kBase + 0xff;
+constexpr uint32_t kShortMaxLeaf = 4;  // trait short_cpuid_leaves
 constexpr uint32_t kVersion = 4u << 16 | 17;
 constexpr uint32_t kTscIsSafe = 1u << 1;  // leaf 3, EAX: the host's TSC can be relied on
 constexpr uint32_t kHasRdtscp = 1u << 2;
@@ -29,8 +30,13 @@ XenCpuidResult time_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
   }
 }
 
-XenCpuidResult hvm_leaf(Vcpu& vcpu, uint32_t subleaf) {
+XenCpuidResult hvm_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
   if (subleaf != 0) return {};
+  if (entry.flavour().short_cpuid_leaves) {
+    return {.eax = XEN_HVM_CPUID_APIC_ACCESS_VIRT | XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_IOMMU_MAPPINGS |
+                   XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_UPCALL_VECTOR,
+            .ebx = vcpu.id().v};
+  }
   return {.eax = XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT |
                  XEN_HVM_CPUID_UPCALL_VECTOR,
           .ebx = vcpu.id().v,
@@ -43,14 +49,15 @@ std::optional<XenCpuidResult> xen_cpuid(Entry& entry, Vcpu& vcpu, uint32_t leaf,
   if (leaf < kBase || leaf > kLastReserved) return std::nullopt;
   switch (leaf - kBase) {
     case 0:
-      return XenCpuidResult{.eax = kBase + XEN_CPUID_MAX_NUM_LEAVES,
-                            .ebx = XEN_CPUID_SIGNATURE_EBX,
-                            .ecx = XEN_CPUID_SIGNATURE_ECX,
-                            .edx = XEN_CPUID_SIGNATURE_EDX};
+      return XenCpuidResult{
+          .eax = kBase + (entry.flavour().short_cpuid_leaves ? kShortMaxLeaf : XEN_CPUID_MAX_NUM_LEAVES),
+          .ebx = XEN_CPUID_SIGNATURE_EBX,
+          .ecx = XEN_CPUID_SIGNATURE_ECX,
+          .edx = XEN_CPUID_SIGNATURE_EDX};
     case 1: return XenCpuidResult{.eax = kVersion};
     case 2: return XenCpuidResult{.eax = 1, .ebx = kHypercallMsr};
     case 3: return time_leaf(entry, vcpu, subleaf);
-    case 4: return hvm_leaf(vcpu, subleaf);
+    case 4: return hvm_leaf(entry, vcpu, subleaf);
     default: return XenCpuidResult{};
   }
 }

@@ -70,6 +70,7 @@ std::optional<PollArgs> read_poll_args(HypercallContext& context) {
 
 void check_pollers(Entry& entry, Vcpu& vcpu, uint32_t port, bool masked) {
   Domain& domain = vcpu.domain();
+  if (entry.flavour().poll_needs_vector_callback && !has_vector_callback(domain)) return;
   if (entry.flavour().poll_wakes_bound_vcpu_only) {
     if (masked && (poll_word(vcpu).load() & poll_bit(vcpu)) != 0) wake_poller(entry, vcpu, port);
     return;

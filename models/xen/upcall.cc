@@ -40,7 +40,10 @@ CallbackVia decode_via(uint64_t value) {
 }
 
 bool upcall_is_pending(Entry& entry, Vcpu& vcpu) {
-  return entry.platform().load(Site::kUpcallPending, upcall_pending_at(vcpu.info_at.load()), 1) != 0;
+  const Maddr info = vcpu.info_at.load();
+  // There is no vcpu_info that could say so.
+  if (entry.flavour().vcpu_info_register_lax && info == vcpu.domain().dummy_info()) return false;
+  return entry.platform().load(Site::kUpcallPending, upcall_pending_at(info), 1) != 0;
 }
 
 // Tells the vCPU that its upcall is pending, by the way it has chosen.
@@ -50,7 +53,7 @@ void notify(Entry& entry, Vcpu& vcpu) {
     if (!entry.platform().lapic_enabled(vcpu.ref())) return;
     entry.platform().assert_lapic_vector(vcpu.ref(), vector);
     kick(entry, vcpu);
-  } else if (domain.callback_via.load() >> kTypeShift == HVM_PARAM_CALLBACK_TYPE_VECTOR) {
+  } else if (has_vector_callback(domain)) {
     kick(entry, vcpu);
   } else if (vcpu.id().v == 0) {
     update_callback_level(entry, domain);
@@ -58,6 +61,10 @@ void notify(Entry& entry, Vcpu& vcpu) {
 }
 
 }  // namespace
+
+bool has_vector_callback(Domain& domain) {
+  return domain.callback_via.load() >> kTypeShift == HVM_PARAM_CALLBACK_TYPE_VECTOR;
+}
 
 void mark_events_pending(Entry& entry, Vcpu& vcpu) {
   const Maddr at = upcall_pending_at(vcpu.info_at.load());
@@ -93,7 +100,7 @@ int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t number, uint8_t
   if (vcpu == nullptr) return -XEN_ENOENT;
   vcpu->upcall_vector.store(vector, std::memory_order_relaxed);
   // A spurious upcall: an event that came before may have been announced the old way.
-  notify(entry, *vcpu);
+  if (!entry.flavour().upcall_vector_silent) notify(entry, *vcpu);
   return 0;
 }
 

@@ -16,8 +16,12 @@ void mark_events_pending(Entry& entry, Vcpu& vcpu);
 // HVM_PARAM_CALLBACK_IRQ was set to `value` (hvm/params.h). Any value is accepted; an unknown type means none.
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value);
 
-// HVMOP_set_evtchn_upcall_vector: 0, -EINVAL (vector below 0x10) or -ENOENT (no such vCPU). A spurious upcall follows.
+// HVMOP_set_evtchn_upcall_vector: 0, -EINVAL (vector below 0x10) or -ENOENT (no such vCPU). A spurious upcall follows,
+// unless trait upcall_vector_silent is on.
 int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t vcpu, uint8_t vector);
+
+// Is HVM_PARAM_CALLBACK_IRQ a vector?
+bool has_vector_callback(Domain& domain);
 
 // The vector that the vCPU takes now, if its callback goes by vector and an upcall is pending and not masked.
 std::optional<PendingUpcall> pending_upcall(Entry& entry, Vcpu& vcpu);

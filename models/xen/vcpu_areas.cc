@@ -52,10 +52,14 @@ void move_vcpu_info(HypercallContext& context, Vcpu& vcpu, Maddr to) {
 int64_t map_vcpu_info(HypercallContext& context, Vcpu& vcpu, uint64_t gfn, uint32_t offset) {
   if (const int64_t error = check_offset(context, offset); error != 0) return error;
   LockGuard guard(context, context.domain.lock);
-  if (vcpu.info_registered.load() && !context.flavour().vcpu_info_register_lax) return -XEN_EINVAL;
+  const bool lax = context.flavour().vcpu_info_register_lax;
+  if (vcpu.info_registered.load() && !lax) return -XEN_EINVAL;
   if (&vcpu != &context.vcpu && vcpu.down.load() == 0) return -XEN_EINVAL;
   const P2mEntry page = context.domain.p2m().lookup(Gfn{gfn});
-  if (!page.is_ram()) return -XEN_EINVAL;
+  if (!page.is_ram()) {
+    if (lax) vcpu.info_at.store(context.domain.dummy_info());
+    return lax ? 0 : -XEN_EINVAL;
+  }
   vcpu.info_registered.store(true);
   move_vcpu_info(context, vcpu, Maddr{(page.frame.v << kPageShift) + offset});
   return 0;

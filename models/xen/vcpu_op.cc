@@ -94,17 +94,20 @@ int64_t op_send_nmi(HypercallContext& context, Vcpu& vcpu) {
   return 0;
 }
 
-bool is_lifecycle(uint32_t op) { return op <= VCPUOP_get_runstate_info; }
+bool is_absent(const Flavour& flavour, uint32_t op) {
+  if (op <= VCPUOP_get_runstate_info) return flavour.vcpu_lifecycle_enosys;
+  return flavour.vcpu_nmi_enosys && (op == VCPUOP_send_nmi || op == VCPUOP_get_physid);
+}
+
 }  // namespace
 
 int64_t do_vcpu_op(HypercallContext& context) {
   const uint32_t op = static_cast<uint32_t>(context.arg(0));
   const Flavour& flavour = context.flavour();
-  if (is_lifecycle(op) && flavour.vcpu_lifecycle_enosys) return -XEN_ENOSYS;
-  if (flavour.vcpu_nmi_enosys && (op == VCPUOP_send_nmi || op == VCPUOP_get_physid)) return -XEN_ENOSYS;
   Vcpu* vcpu = context.domain.vcpu(static_cast<uint32_t>(context.arg(1)));
   if (vcpu == nullptr)
     return op == VCPUOP_set_singleshot_timer && flavour.timer_bad_vcpu_einval ? -XEN_EINVAL : -XEN_ENOENT;
+  if (is_absent(flavour, op)) return -XEN_ENOSYS;
 
   switch (op) {
     case VCPUOP_initialise: return op_initialise(context, *vcpu);

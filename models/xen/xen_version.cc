@@ -21,6 +21,10 @@ constexpr uint32_t kVirtStart32 = 0xf5800000;
 constexpr uint32_t kFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
                                1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
                                1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_not_direct_mapped;
+// Trait pv_style_features.
+constexpr uint32_t kPvStyleFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_writable_descriptor_tables |
+                                      1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_hvm_callback_vector |
+                                      1u << XENFEAT_hvm_safe_pvclock | 1u << XENFEAT_hvm_pirqs;
 
 // Copies out a text field of `Bytes` bytes, filled up with zeroes.
 template <size_t Bytes>
@@ -46,7 +50,8 @@ int64_t get_features(HypercallContext& context, Gva at) {
   xen_feature_info info;
   if (!read_guest(context, at, info)) return -XEN_EFAULT;
   if (info.submap_idx != 0 && !context.flavour().features_any_submap) return -XEN_EINVAL;
-  info.submap = info.submap_idx == 0 ? kFeatures : 0;
+  const uint32_t features = context.flavour().pv_style_features ? kPvStyleFeatures : kFeatures;
+  info.submap = info.submap_idx == 0 ? features : 0;
   if (info.submap_idx == 0 && context.domain.privileged()) info.submap |= 1u << XENFEAT_dom0;
   return write_guest(context, at, info) ? 0 : -XEN_EFAULT;
 }
@@ -68,7 +73,9 @@ int64_t commandline(HypercallContext& context, Gva to) {
 
 int64_t do_xen_version(HypercallContext& context) {
   const Gva at{context.arg(1)};
-  switch (static_cast<uint32_t>(context.arg(0))) {
+  const auto op = static_cast<uint32_t>(context.arg(0));
+  if (context.flavour().few_version_calls && op != XENVER_version && op != XENVER_get_features) return -XEN_ENOSYS;
+  switch (op) {
     case XENVER_version: return kVersion;
     case XENVER_extraversion: return write_text<XEN_EXTRAVERSION_LEN>(context, at, kExtraVersion);
     case XENVER_compile_info: return compile_info(context, at);

@@ -171,6 +171,7 @@ TEST_CASE("close: what cannot be closed") {
     Guest guest(1, kvm ? kvm_flavour() : xen::Flavour{});
     CHECK(guest.close(0) == -XEN_EINVAL);
     CHECK(guest.close(50) == (kvm ? -XEN_ENOENT : -XEN_EINVAL));
+    CHECK(guest.close(5000) == -XEN_EINVAL);
     const uint32_t port = guest.bind_ipi(0);
     CHECK(guest.close(port) == 0);
     CHECK(guest.close(port) == (kvm ? -XEN_ENOENT : -XEN_EINVAL));

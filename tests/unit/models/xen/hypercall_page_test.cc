@@ -49,5 +49,14 @@ TEST_CASE("the hypervisor's CPUID leaves, as measured on Xen 4.17.7") {
   CHECK_FALSE(guests.core.api->cpuid(kVcpu, 0x40000100, 0).has_value());
 }
 
+TEST_CASE("the leaves in which KVM differs") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  CHECK(guests.core.api->cpuid(kVcpu, 0x40000000, 0)->eax == 0x40000004);
+  const std::optional<xen::XenCpuidResult> hvm = guests.core.api->cpuid(kVcpu, 0x40000004, 0);
+  CHECK(hvm->eax == 0x4f);
+  CHECK(hvm->ebx == 1);
+  CHECK(hvm->ecx == 0);
+}
+
 }  // namespace
 }  // namespace xensim

@@ -47,10 +47,16 @@ TEST_CASE("features, and the trait about submaps that do not exist") {
     TwoGuests guests(*xen::flavour_by_name(kvm ? "kvm" : "xen"));
     guests.poke(kA, kAt, uint64_t{0});
     CHECK(version(guests, XENVER_get_features) == 0);
-    CHECK(guests.peek<uint32_t>(kA, kAt + 4) == 0x12305);
+    CHECK(guests.peek<uint32_t>(kA, kAt + 4) == (kvm ? 0x707 : 0x12305));
     guests.poke(kA, kAt, uint64_t{5});
     CHECK(version(guests, XENVER_get_features) == (kvm ? 0 : -XEN_EINVAL));
   }
+}
+
+TEST_CASE("KVM knows two version calls") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  CHECK(version(guests, XENVER_version) == 262161);
+  for (const uint64_t op : {1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 10u, 11u}) CHECK(version(guests, op) == -XEN_ENOSYS);
 }
 
 TEST_CASE("the hypervisor's console is the control domain's") {

@@ -68,6 +68,18 @@ TEST_CASE("KVM wakes the poller that the masked port is bound to") {
   CHECK(guest.runnable(1));
 }
 
+TEST_CASE("without a callback vector Xen wakes a poller of a masked port, KVM does not") {
+  for (const bool kvm : {false, true}) {
+    TwoVcpus guest(kvm ? kvm_flavour() : xen::Flavour{});
+    guest.set_param(HVM_PARAM_CALLBACK_IRQ, 0);
+    const uint32_t port = guest.bind_ipi(1);
+    guest.mask(port);
+    CHECK(poll(guest, {port}) == 0);
+    CHECK(guest.send(port) == 0);
+    CHECK(guest.runnable(1) == !kvm);
+  }
+}
+
 TEST_CASE("a poller of one port sleeps on over others, of several it wakes for any") {
   TwoVcpus guest;
   const uint32_t wanted = guest.bind_ipi(0), second = guest.bind_ipi(0), other = guest.bind_ipi(0);

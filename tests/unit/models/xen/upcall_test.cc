@@ -11,7 +11,8 @@ uint64_t via(uint64_t type, uint64_t data) { return type << 56 | data; }
 
 // The core's own functions, on a hypervisor made by hand: what HVM_OP calls.
 struct Board {
-  Board() : hv(platform, xen::Flavour{}), domain(hv.add_domain(config())), entry(hv) {}
+  explicit Board(const xen::Flavour& flavour = {})
+      : hv(platform, flavour), domain(hv.add_domain(config())), entry(hv) {}
   static xen::DomainConfig config() {
     xen::DomainConfig config;
     config.id = Guest::kDom;
@@ -58,6 +59,13 @@ TEST_CASE("per-vCPU vector: an edge at the local APIC, again when that is enable
   // Setting it raises one upcall too many.
   CHECK(set_upcall_vector(board.entry, board.domain, 0, 0x41) == 0);
   CHECK(board.platform.lapic_vectors.size() == 2);
+}
+
+TEST_CASE("KVM: a per-vCPU vector that comes after the event does not announce it") {
+  Board board(kvm_flavour());
+  mark_events_pending(board.entry, board.vcpu(1));
+  CHECK(set_upcall_vector(board.entry, board.domain, 1, 0x40) == 0);
+  CHECK(board.platform.lapic_vectors.empty());
 }
 
 TEST_CASE("callback by GSI: the level follows vCPU 0's upcall_pending") {

@@ -138,7 +138,7 @@ TEST_CASE("KVM: no lifecycle, other errors for timers") {
   Guest guest(2, kvm_flavour());
   for (uint32_t op = VCPUOP_initialise; op <= VCPUOP_get_runstate_info; ++op) {
     CHECK(guest.vcpu_op(op, 0) == -XEN_ENOSYS);
-    CHECK(guest.vcpu_op(op, 9) == -XEN_ENOSYS);
+    CHECK(guest.vcpu_op(op, 9) == -XEN_ENOENT);
   }
   CHECK(guest.vcpu_op(VCPUOP_set_singleshot_timer, 9) == -XEN_EINVAL);
   CHECK(guest.vcpu_op(VCPUOP_stop_singleshot_timer, 9) == -XEN_ENOENT);
@@ -183,6 +183,7 @@ TEST_CASE("register_vcpu_info: places") {
   CHECK(place(5, 0, 0) == 0);
   CHECK(place(5, kPageSize - 60, 0, false, kvm_flavour()) == -XEN_EINVAL);
   CHECK(place(5, 3, 0, false, kvm_flavour()) == 0);
+  CHECK(place(0x10000, 0, 0, false, kvm_flavour()) == 0);
 }
 
 TEST_CASE("register_vcpu_info in 32-bit mode aligns to 4 and fills a selector of 32 bits") {
@@ -201,6 +202,20 @@ TEST_CASE("KVM's register_vcpu_info is silent and may be repeated") {
     CHECK(guest.platform.peek_as<vcpu_info>(gfn * kPageSize).evtchn_upcall_pending == 0);
     CHECK(guest.platform.peek_as<vcpu_info>(gfn * kPageSize).evtchn_pending_sel == 0);
   }
+}
+
+TEST_CASE("KVM takes a vcpu_info without RAM: the vCPU has none, and no upcall, until it registers a better one") {
+  Guest guest(2, kvm_flavour());
+  guest.via_vector(0xf3);
+  const uint32_t port = guest.bind_ipi(0);
+  CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 0, vcpu_register_vcpu_info{uint64_t{1} << 40, 0, 0}) == 0);
+  CHECK(guest.send(port) == 0);
+  CHECK_FALSE(guest.core.api->pending_upcall(Guest::vcpu(0)).has_value());
+  CHECK(guest.shared().vcpu_info[0].evtchn_upcall_pending == 0);
+  CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 0, vcpu_register_vcpu_info{5, 0, 0}) == 0);
+  const uint32_t other = guest.bind_ipi(0);
+  CHECK(guest.send(other) == 0);
+  CHECK(guest.core.api->pending_upcall(Guest::vcpu(0)).has_value());
 }
 
 TEST_CASE("an event while the vcpu_info moves is found in the new place") {
