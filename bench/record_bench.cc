@@ -1,6 +1,6 @@
 // Guests on the software CPU, each run with nothing recorded, with the hash alone (a plain run) and with a trace on
-// disk, in turn: what recording costs, as a ratio in one run (of processor time, the kernel's for the file too); and
-// hypercalls a second from a guest beside the same call at the core.
+// disk, in turn: what recording costs, as a ratio in one run (of processor time, the kernel's for the file too).
+// Then replay of such traces, and hypercalls a second from a guest beside the same call at the core.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "bench/plain_platform.h"
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
+#include "sim/replay/core_replay.h"
 #include "sim/run.h"
 #include "traces/trace_file.h"
 
@@ -68,7 +69,7 @@ class Runner {
   };
   Recorded run_to_file() {
     const double begin = cpu_seconds();
-    const auto writer = value_or_die(traces::TraceWriter::create((folder_ / "trace").string(), info_));
+    const auto writer = value_or_die(traces::TraceWriter::create(trace_path(), info_));
     const double created = cpu_seconds() - begin;
     const double ran = run(writer.get());
     const double end = cpu_seconds();
@@ -78,6 +79,8 @@ class Runner {
     bytes = writer->bytes_written();
     return {ran, created + ran + finished};
   }
+
+  std::string trace_path() const { return (folder_ / "trace").string(); }
 
   Outcome outcome;      // of the last run
   uint64_t events = 0;  // of the last recording
@@ -117,6 +120,25 @@ BENCHMARK_CAPTURE(recording, ping_pong_8, of_tree("ipi/ping_pong_8.toml"))->Unit
 BENCHMARK_CAPTURE(recording, singleshot, of_tree("timer/singleshot.toml"))->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(recording, work, of_bench("bench_work.elf"))->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(recording, nothing_but_sends, of_bench("bench_send.elf"))->Unit(benchmark::kMillisecond);
+
+// The guest's trace, from its file, verified at the real core. Events that are the machine's own are read and skipped.
+void replaying(benchmark::State& state, const std::string& path) {
+  Runner runner(path);
+  runner.run_to_file();
+  uint64_t events = 0, verified = 0;
+  for (auto _ : state) {
+    const auto reader = value_or_die(traces::TraceReader::open(runner.trace_path()));
+    const ReplayOutcome outcome = value_or_die(replay_at_core(*reader, xen::make_core));
+    XS_CHECK(!outcome.divergence && outcome.trace_problem.empty());
+    verified += outcome.verified;
+    events += outcome.verified + outcome.skipped;
+  }
+  state.counters["events/s"] = benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsRate);
+  state.counters["verified/s"] = benchmark::Counter(static_cast<double>(verified), benchmark::Counter::kIsRate);
+}
+BENCHMARK_CAPTURE(replaying, ping_pong_8, of_tree("ipi/ping_pong_8.toml"))->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(replaying, singleshot, of_tree("timer/singleshot.toml"))->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(replaying, send_and_deliver, of_bench("bench_deliver.elf"))->Unit(benchmark::kMillisecond);
 
 // Seconds that `calls` sends to a pending port take at the core, on a Platform that does nothing else.
 double sends_at_core(uint64_t calls) {
