@@ -33,6 +33,7 @@ constexpr unsigned kControlArgument = 4;
 }  // namespace
 
 int64_t do_multicall(HypercallContext& context) {
+  if (context.flavour().few_hypercalls) return -XEN_ENOSYS;
   const auto count = static_cast<uint32_t>(context.arg(1));
   const uint64_t bytes = context.mode64() ? sizeof(multicall_entry) : sizeof(abi32::multicall_entry);
   for (uint32_t i = 0; i < count; ++i) {
@@ -45,6 +46,7 @@ int64_t do_multicall(HypercallContext& context) {
 }
 
 int64_t do_vm_assist(HypercallContext& context) {
+  if (context.flavour().few_hypercalls) return -XEN_ENOSYS;
   constexpr uint64_t kValid = uint64_t{1} << VMASST_TYPE_runstate_update_flag;
   const auto type = static_cast<uint32_t>(context.arg(1));
   if (type >= 64 || (kValid >> type & 1) == 0) return -XEN_EINVAL;

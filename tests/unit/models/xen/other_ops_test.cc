@@ -59,6 +59,13 @@ TEST_CASE("KVM knows two version calls") {
   for (const uint64_t op : {1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 10u, 11u}) CHECK(version(guests, op) == -XEN_ENOSYS);
 }
 
+TEST_CASE("KVM has no console_io, vm_assist and multicall") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  CHECK(guests.call(kA, __HYPERVISOR_console_io, {CONSOLEIO_write, 3, kAt}) == -XEN_ENOSYS);
+  CHECK(guests.call(kA, __HYPERVISOR_vm_assist, {VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag}) == -XEN_ENOSYS);
+  CHECK(guests.call(kA, __HYPERVISOR_multicall, {kAt, 0}) == -XEN_ENOSYS);
+}
+
 TEST_CASE("the hypervisor's console is the control domain's") {
   TwoGuests guests;
   for (const uint64_t op : {0u, 1u, 2u}) CHECK(guests.call(kA, __HYPERVISOR_console_io, {op, 5, kAt}) == -XEN_EPERM);
