@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/base/check.h"
 
 namespace xensim::sim {
@@ -194,11 +196,14 @@ void Machine::account_ends() {
 void Machine::check_expectations() {
   if (outcome_.failure) return;
   for (const DomainEnd& end : outcome_.ends) {
-    if (end.how != scenario_.expect.result) {
-      return fail(FailureKind::kGuest,
-                  fmt::format("guest {} ended with {}, not {}", end.guest, end.how, scenario_.expect.result),
-                  end.guest);
-    }
+    if (end.how == scenario_.expect.result) continue;
+    // What it said last is most often why.
+    const auto last = std::find_if(outcome_.console.rbegin(), outcome_.console.rend(),
+                                   [&](const ConsoleLine& line) { return line.dom == end.dom; });
+    return fail(FailureKind::kGuest,
+                fmt::format("guest {} ended with {}, not {}{}", end.guest, end.how, scenario_.expect.result,
+                            last == outcome_.console.rend() ? "" : "; its last line: " + last->text),
+                end.guest);
   }
   size_t at = 0;
   for (const std::string& wanted : scenario_.expect.console) {

@@ -42,17 +42,6 @@ class Machine : protected xen::Platform {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Runs to the end; once, or again after reset().
-  Outcome run();
-  // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
-  virtual void reset(const MachineOptions& options);
-
-  // For the trace's header.
-  std::vector<ActorInfo> actor_table() const;
-  // The actors' short names by number.
-  const std::string& label(ActorId actor) const { return actors_[actor]->label; }
-
- protected:
   // One guest domain.
   struct Domain {
     DomId id;
@@ -64,6 +53,17 @@ class Machine : protected xen::Platform {
     std::string partial_line;
   };
 
+  // Runs to the end; once, or again after reset().
+  Outcome run();
+  // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
+  virtual void reset(const MachineOptions& options);
+
+  // For the trace's header.
+  std::vector<ActorInfo> actor_table() const;
+  // The actors' short names by number.
+  const std::string& label(ActorId actor) const { return actors_[actor]->label; }
+
+ protected:
   Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
 
   // Backend. Loads guests and gives their vCPU 0 its first state; called by run() after the core was made.

@@ -162,6 +162,7 @@ std::string draw(const std::vector<Row>& rows, const Machine& machine) {
   std::sort(columns.begin(), columns.end());
   std::string text = fmt::format("{:>12}  ", "time");
   for (const ActorId column : columns) text += cell(machine.label(column));
+  text.erase(text.find_last_not_of(' ') + 1);
   text += '\n';
   const size_t shown = std::min(rows.size(), kMostRows);
   for (size_t i = 0; i < shown; ++i) {
