@@ -75,6 +75,12 @@ std::vector<ActorInfo> Machine::actor_table() const {
   return table;
 }
 
+std::vector<std::string> Machine::labels() const {
+  std::vector<std::string> labels;
+  for (const auto& actor : actors_) labels.push_back(actor->label);
+  return labels;
+}
+
 void Machine::reset(const MachineOptions& options) {
   options_ = options;
   strategy_ = options.strategy;

@@ -60,8 +60,8 @@ class Machine : protected xen::Platform {
 
   // For the trace's header.
   std::vector<ActorInfo> actor_table() const;
-  // The actors' short names by number.
-  const std::string& label(ActorId actor) const { return actors_[actor]->label; }
+  // The actors' short names, d1v0 and the like, by number.
+  std::vector<std::string> labels() const;
 
  protected:
   Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);

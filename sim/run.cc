@@ -19,12 +19,6 @@ namespace xensim::sim {
 
 namespace {
 
-std::vector<std::string> labels_of(const Machine& machine) {
-  std::vector<std::string> labels;
-  for (size_t i = 0; i < machine.actor_table().size(); ++i) labels.push_back(machine.label(static_cast<ActorId>(i)));
-  return labels;
-}
-
 constexpr size_t kLastEvents = 12;  // of each actor, in a failure's report
 
 // The last events before a failure. Nothing of the sort is kept while a run goes well: the same run once more tells.
@@ -104,7 +98,7 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   XS_TRY(const auto schedule, wanted_schedule(scenario, options));
   XS_TRY(const auto machine, make_machine(scenario, options.backend));
   const auto make_strategy = [&]() -> std::unique_ptr<Strategy> {
-    if (schedule) return std::make_unique<ReplayStrategy>(schedule->decisions, labels_of(*machine));
+    if (schedule) return std::make_unique<ReplayStrategy>(schedule->decisions, machine->labels());
     if (options.backend == BackendKind::kNative) return make_round_robin(options.seed);
     return nullptr;
   };

@@ -85,7 +85,7 @@ void SoftDomain::sync(VcpuId vcpu) {
   self.accounted = now;
 }
 
-uint64_t SoftDomain::budget(const Vcpu&) const {
+uint64_t SoftDomain::budget() const {
   if (machine_.exploring()) return kExploreBudget;
   const uint64_t slice = machine_.scenario_.slice;
   const uint64_t turn = slice / 2 + 1 + machine_.prng_.below(slice);
@@ -130,7 +130,7 @@ void SoftDomain::run(Actor& actor) {
   running_ = true;
   running_vcpu_ = vcpu;
   const uint64_t before = cpu_->instructions(vcpu);
-  const CpuExit exit = cpu_->run(vcpu, budget(self));
+  const CpuExit exit = cpu_->run(vcpu, budget());
   running_ = false;
   sync(vcpu);
   if (traces::EventWriter* writer = machine_.events(); writer != nullptr && !machine_.exploring()) {

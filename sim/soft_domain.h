@@ -93,7 +93,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void after_halt(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
-  uint64_t budget(const Vcpu& vcpu) const;
+  uint64_t budget() const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
 
   SoftMachine& machine_;

@@ -41,8 +41,7 @@ class ShrinkCommand final : public Command {
 
  private:
   Result<Report> shrink(Output& output, const traces::TraceInfo& info, Machine& machine, Schedule schedule) {
-    std::vector<std::string> labels;
-    for (size_t i = 0; i < machine.actor_table().size(); ++i) labels.push_back(machine.label(static_cast<ActorId>(i)));
+    const std::vector<std::string> labels = machine.labels();
     uint64_t runs = 0;
     const auto run_under = [&](const std::vector<Decision>& decisions) {
       output.progress(fmt::format("{} runs", ++runs));

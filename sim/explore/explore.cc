@@ -18,9 +18,7 @@ constexpr uint64_t kProgressEvery = 64;
 class Explorer {
  public:
   Explorer(const Scenario& scenario, const ExploreOptions& options, Machine& machine)
-      : scenario_(scenario), options_(options), machine_(machine), seeds_(options.seed) {
-    for (size_t i = 0; i < machine.actor_table().size(); ++i) labels_.push_back(machine.label(static_cast<ActorId>(i)));
-  }
+      : scenario_(scenario), options_(options), machine_(machine), seeds_(options.seed), labels_(machine.labels()) {}
 
   Result<ExploreReport> run() {
     XS_TRY(report_.found.hash, scenario_hash(scenario_));

@@ -154,14 +154,14 @@ std::string cell(std::string text) {
   return fmt::format("{:<{}}", text, kColumn);
 }
 
-std::string draw(const std::vector<Row>& rows, const Machine& machine) {
+std::string draw(const std::vector<Row>& rows, const std::vector<std::string>& labels) {
   std::vector<ActorId> columns;
   for (const Row& row : rows) {
     if (std::find(columns.begin(), columns.end(), row.actor) == columns.end()) columns.push_back(row.actor);
   }
   std::sort(columns.begin(), columns.end());
   std::string text = fmt::format("{:>12}  ", "time");
-  for (const ActorId column : columns) text += cell(machine.label(column));
+  for (const ActorId column : columns) text += cell(labels[column]);
   text.erase(text.find_last_not_of(' ') + 1);
   text += '\n';
   const size_t shown = std::min(rows.size(), kMostRows);
@@ -182,8 +182,7 @@ std::string draw(const std::vector<Row>& rows, const Machine& machine) {
 Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule,
                                   Outcome& outcome) {
   XS_TRY(const auto machine, make_machine(scenario, backend));
-  std::vector<std::string> labels;
-  for (size_t i = 0; i < machine->actor_table().size(); ++i) labels.push_back(machine->label(static_cast<ActorId>(i)));
+  const std::vector<std::string> labels = machine->labels();
   ReplayStrategy strategy(schedule.decisions, labels);
   MemorySink sink;
   MachineOptions options;
@@ -211,7 +210,7 @@ Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend,
   }
   const VirtualNs from = strategy.used().empty() ? VirtualNs{0} : strategy.used().front().time;
   keep_what_matters(rows, from);
-  return words + draw(rows, *machine);
+  return words + draw(rows, labels);
 }
 
 }  // namespace xensim::sim
