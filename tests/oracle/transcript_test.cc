@@ -52,14 +52,14 @@ void compare(const std::string& name, const std::string& flavour) {
 #define XS_TRANSCRIPT(name, flavour) \
   TEST_CASE(name "." flavour) { compare(name, flavour); }
 #define XS_GUEST(program)
-#include "transcripts.inc"
+#include "tests/oracle/transcripts.inc"
 #undef XS_TRANSCRIPT
 #undef XS_GUEST
 
 constexpr std::string_view kPrograms[] = {
 #define XS_TRANSCRIPT(name, flavour)
 #define XS_GUEST(program) program,
-#include "transcripts.inc"
+#include "tests/oracle/transcripts.inc"
 #undef XS_TRANSCRIPT
 #undef XS_GUEST
 };
