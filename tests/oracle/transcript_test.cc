@@ -157,7 +157,8 @@ TEST_CASE("each guest prints under flavour kvm what the real KVM makes it print"
 }
 
 TEST_CASE("no transcript is left out, no guest is without one") {
-  std::set<std::string> compared, there, programs;
+  std::set<std::string> compared, there;
+  std::set<std::string> programs = {"wild_access"};  // asks nothing of a hypervisor
   for (const std::string_view name : kXen) compared.insert(std::string(name) + ".xen.txt");
   for (const std::string_view name : kKvm) compared.insert(std::string(name) + ".kvm.txt");
   for (const auto& entry : fs::directory_iterator(kFolder)) {
