@@ -75,7 +75,7 @@ TEST_CASE("every scenario passes natively, the same in two processes") {
   CHECK(count >= 8);
 }
 
-TEST_CASE("a native run is the same with and without address space randomisation; another seed is another schedule") {
+TEST_CASE("a native run is the same with and without address space randomisation, another seed is another schedule") {
   size_t others = 0;
   for (const std::string& scenario : all_scenarios()) {
     if (!runs_on(scenario, "native")) continue;
