@@ -77,6 +77,8 @@ inline constexpr uint64_t kEnumLimit<xen::SharedOp> = 3;
 template <>
 inline constexpr uint64_t kEnumLimit<xen::TimerKind> = 5;
 template <>
+inline constexpr uint64_t kEnumLimit<xen::HostOpKind> = 9;
+template <>
 inline constexpr uint64_t kEnumLimit<xen::ShutdownReason> = 6;
 template <>
 inline constexpr uint64_t kEnumLimit<xen::ConsoleChannel> = 4;

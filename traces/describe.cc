@@ -19,6 +19,8 @@ constexpr const char* kSiteNames[] = {
 #undef XS_SITE
 };
 
+constexpr const char* kHostOpNames[] = {"map_grant", "unmap_grant", "copy_from_grant", "copy_to_grant", "bind_port",
+                                        "listen",    "ignore",      "notify",          "destroy_domain"};
 constexpr const char* kTimerNames[] = {"singleshot", "periodic", "poll", "watchdog0", "watchdog1"};
 constexpr const char* kShutdownNames[] = {"poweroff", "reboot", "suspend", "crash", "watchdog", "soft_reset"};
 constexpr const char* kChannelNames[] = {"console_io", "debug_port", "serial", "pv_console"};
@@ -31,6 +33,7 @@ constexpr const char* kSliceNames[] = {"budget",    "halt",  "hypercall", "point
 
 const char* enum_text(xen::Site value) { return kSiteNames[static_cast<size_t>(value)]; }
 const char* enum_text(xen::TimerKind value) { return kTimerNames[static_cast<size_t>(value)]; }
+const char* enum_text(xen::HostOpKind value) { return kHostOpNames[static_cast<size_t>(value)]; }
 const char* enum_text(xen::ShutdownReason value) { return kShutdownNames[static_cast<size_t>(value)]; }
 const char* enum_text(xen::ConsoleChannel value) { return kChannelNames[static_cast<size_t>(value)]; }
 const char* enum_text(xen::SharedOp value) { return kSharedNames[static_cast<size_t>(value)]; }

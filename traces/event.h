@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "models/base/types.h"
+#include "models/xen/core_api.h"
 #include "models/xen/platform.h"
 #include "traces/actor.h"
 

@@ -123,4 +123,12 @@ int RecordingCore::external_event(DomId dom, Port port) {
   return result;
 }
 
+xen::HostResult RecordingCore::host_op(const xen::HostOp& op) {
+  events_.write(HostOpBegin{op.kind, op.host, op.guest, op.number, op.offset, op.readonly,
+                            static_cast<uint32_t>(op.buffer.size()), op.data});
+  const xen::HostResult result = inner_.host_op(op);
+  events_.write(HostOpEnd{result.status, result.number, result.at.v});
+  return result;
+}
+
 }  // namespace xensim::traces

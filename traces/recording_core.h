@@ -27,6 +27,7 @@ class RecordingCore final : public xen::CoreApi {
   void before_run(VcpuRef vcpu) override;
   void timer_expired(xen::TimerId id) override;
   int external_event(DomId dom, Port port) override;
+  xen::HostResult host_op(const xen::HostOp& op) override;
 
  private:
   xen::CoreApi& inner_;

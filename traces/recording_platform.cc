@@ -116,6 +116,16 @@ void RecordingPlatform::set_gsi(DomId dom, uint32_t gsi, bool level) {
   events_.write(SetGsi{dom, gsi, level});
 }
 
+void RecordingPlatform::host_event(DomId host, Port port) {
+  inner_.host_event(host, port);
+  events_.write(HostEvent{host, port});
+}
+
+void RecordingPlatform::release_domain(DomId dom) {
+  inner_.release_domain(dom);
+  events_.write(ReleaseDomain{dom});
+}
+
 void RecordingPlatform::shutdown(DomId dom, xen::ShutdownReason reason) {
   inner_.shutdown(dom, reason);
   events_.write(Shutdown{dom, reason});

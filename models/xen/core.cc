@@ -6,6 +6,7 @@
 #include "models/xen/clock.h"
 #include "models/xen/cpuid_leaves.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/host_op.h"
 #include "models/xen/hypercall_page.h"
 #include "models/xen/inspector.h"
 #include "models/xen/lifecycle.h"
@@ -41,11 +42,12 @@ class Core final : public CoreApi {
   void before_run(VcpuRef ref) override;
   void timer_expired(TimerId id) override;
   int external_event(DomId dom, Port port) override;
+  HostResult host_op(const HostOp& op) override;
 
  private:
   // A vCPU that the machine named: it must exist.
   Vcpu& vcpu(VcpuRef ref) {
-    Domain* domain = hv_.find_domain(ref.dom);
+    Domain* domain = hv_.last_domain(ref.dom);
     Vcpu* found = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
     XS_CHECK(found != nullptr);
     return *found;
@@ -67,6 +69,9 @@ Status check_config(const Hypervisor& hv, const DomainConfig& config) {
   if (config.reserved_ports > kMaxToolstackPorts || config.reserved_ports > config.max_event_channels) {
     return input_error(fmt::format("domain {}: reserved_ports is {}, allowed are 0 to {}", config.id.v,
                                    config.reserved_ports, std::min(kMaxToolstackPorts, config.max_event_channels)));
+  }
+  if (config.max_grant_frames == 0) {
+    return input_error(fmt::format("domain {}: max_grant_frames is 0, at least 1 is needed", config.id.v));
   }
   for (const RamRange& range : config.ram) {
     if (((range.start.v | range.bytes | range.base.v) & (kPageSize - 1)) != 0) {
@@ -176,6 +181,7 @@ void Core::before_run(VcpuRef ref) {
 void Core::timer_expired(TimerId id) {
   Entry entry(hv_);
   Vcpu& target = vcpu(id.vcpu);
+  if (target.domain().dying.load()) return;  // it was on its way when it was cancelled
   switch (id.kind) {
     case TimerKind::kSingleshot: send_timer_event(entry, target); return;
     case TimerKind::kPeriodic: periodic_work(entry, target); return;
@@ -190,6 +196,11 @@ int Core::external_event(DomId dom, Port port) {
   Domain* domain = hv_.find_domain(dom);
   if (domain == nullptr) return -XEN_ESRCH;
   return static_cast<int>(raise_external_event(entry, *domain, port.v));
+}
+
+HostResult Core::host_op(const HostOp& op) {
+  Entry entry(hv_);
+  return do_host_op(entry, op);
 }
 
 }  // namespace

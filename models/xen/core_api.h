@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,37 @@ struct XenCpuidResult {
   uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
+// What the host's kernel asks for a backend that runs outside any guest, in the name of the domain `host`, which must
+// be privileged. Ports are the host's; `guest` is the domain whose grant or port it is about.
+enum class HostOpKind : uint8_t {
+  kMapGrant,       // number: grant reference. Gives a handle and where the page is
+  kUnmapGrant,     // number: handle
+  kCopyFromGrant,  // number: grant reference. Fills `buffer` from `offset` on
+  kCopyToGrant,    // number: grant reference. Writes `data` from `offset` on
+  kBindPort,       // number: the guest's unbound port. Gives a port of the host's that is listened to
+  kListen,         // number: a port of the host's. From now on its events go to Platform::host_event
+  kIgnore,         // number: a port that is listened to: no longer
+  kNotify,         // number: a port that is listened to; every other one is refused with -ENOENT
+  kDestroyDomain,  // the guest ends at once and for good; none of its vCPUs may be inside the core
+};
+
+struct HostOp {
+  HostOpKind kind = HostOpKind::kMapGrant;
+  DomId host{};
+  DomId guest{};
+  uint32_t number = 0;
+  uint32_t offset = 0;    // bytes into the page
+  bool readonly = false;  // of a mapping
+  std::span<const std::byte> data{};
+  std::span<std::byte> buffer{};
+};
+
+struct HostResult {
+  int32_t status = 0;  // of grants GNTST_*, else 0 or a negative errno; -ESRCH, -EPERM: no such host, not privileged
+  uint32_t number = 0;
+  Maddr at{};
+};
+
 class CoreApi {
  public:
   virtual ~CoreApi() = default;
@@ -72,6 +104,7 @@ class CoreApi {
   virtual void timer_expired(TimerId id) = 0;
   // An event from outside the machine (an eventfd, a backend) on a local port. -ESRCH, -EINVAL or 0.
   virtual int external_event(DomId dom, Port port) = 0;
+  virtual HostResult host_op(const HostOp& op) = 0;
 };
 
 // What is wrong with the core's state now, if anything; looked at while nobody is inside the core. No scheduling

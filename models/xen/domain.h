@@ -58,6 +58,9 @@ class Domain {
   // VMASST_TYPE_* bits that are on (xen.h).
   std::atomic<uint64_t> vm_assist{0};
   std::atomic<bool> shut_down{false};
+  // Destroyed by the toolstack (domain_end.h); and none of its pages is in use any more.
+  std::atomic<bool> dying{false};
+  std::atomic<bool> gone{false};
   // SCHEDOP_shutdown_code: the reason that a later shutdown gives whatever it says itself (SHUTDOWN_*); none: not set.
   std::optional<uint8_t> shutdown_code XS_GUARDED_BY(lock);
 

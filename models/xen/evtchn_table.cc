@@ -42,6 +42,7 @@ void EvtchnTable::release(Channel& channel) {
   --active;
   channel.state = ChannelState::kFree;
   channel.remote = nullptr;
+  channel.outside.store(false);
   channel.notify_vcpu.store(0);
 }
 

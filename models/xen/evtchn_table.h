@@ -38,10 +38,11 @@ struct Channel {
   Shared<uint32_t> notify_vcpu;
   uint32_t port;
   ChannelState state = ChannelState::kFree;
-  DomId remote_dom;          // kUnbound: who may bind; kInterdomain: the peer
-  uint32_t remote_port = 0;  // kInterdomain
-  uint32_t irq = 0;          // kVirq, kPirq: which
-  Domain* remote = nullptr;  // kInterdomain: the peer; nullptr: it lies outside (a backend of the machine)
+  DomId remote_dom;                  // kUnbound: who may bind; kInterdomain: the peer
+  uint32_t remote_port = 0;          // kInterdomain
+  uint32_t irq = 0;                  // kVirq, kPirq: which
+  std::atomic<bool> outside{false};  // events go to a backend outside (Platform::host_event), not to a vCPU
+  Domain* remote = nullptr;          // kInterdomain: the peer; nullptr: it lies outside (a backend of the machine)
 };
 
 class EvtchnTable {

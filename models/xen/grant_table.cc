@@ -2,27 +2,31 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
 
 namespace xensim::xen {
 namespace {
 
-constexpr unsigned kEntryBytes = 8;  // v1: flags, domid (16 bits each), frame (32 bits)
-constexpr unsigned kMaxTries = 5;    // of a compare-exchange that the guest may race with
+constexpr unsigned kEntryBytes = 8;     // v1: flags, domid (16 bits each), frame (32 bits)
+constexpr unsigned kEntryBytesV2 = 16;  // v2: flags, domid (16 bits each), then as the flags say
+constexpr unsigned kFrameAtV2 = 8;      // of the 64-bit frame of a page's or a sub-page's grant
+
+uint32_t status_frames_for(uint32_t frames) {
+  return (frames * kGrantsPerFrameV2 + kStatusPerFrame - 1) / kStatusPerFrame;
+}
 
 }  // namespace
 
 GrantTable::GrantTable(Platform& platform, const DomainConfig& config)
     : lock(LockRank::kGrantTable, Site::kGrantLock, config.id),
-      maptrack_lock(LockRank::kMaptrack, Site::kMaptrackLock, config.id),
+      maptrack(config.id, config.vcpus, config.max_maptrack_frames),
       platform_(platform),
       dom_(config.id),
       max_frames_(config.max_grant_frames),
-      max_maptrack_frames_(config.max_maptrack_frames),
-      active_(config.max_grant_frames * (kGrantsPerFrame / kActivePerChunk)),
-      maptrack_(config.max_maptrack_frames),
-      free_handles_(config.vcpus) {
+      active_(config.max_grant_frames * (kGrantsPerFrame / kActivePerChunk)) {
   if (max_frames_ > 0) frames_.push_back(platform_.allocate_page(dom_));  // a table starts with one frame
 }
 
@@ -31,17 +35,50 @@ GrantTable::~GrantTable() = default;
 bool GrantTable::grow(uint32_t wanted) {
   if (wanted > max_frames_) return false;
   while (frames_.size() < wanted) frames_.push_back(platform_.allocate_page(dom_));
+  if (version_ == 2) add_status_frames();
   return true;
+}
+
+void GrantTable::zero(Mfn frame) {
+  constexpr std::array<std::byte, kPageSize> kZeroes{};
+  platform_.write(Site::kGrantEntry, Maddr{frame.v << kPageShift}, kZeroes);
+}
+
+void GrantTable::add_status_frames() {
+  while (status_frames_.size() < status_frames_for(frames())) {
+    if (spare_frames_.empty()) {
+      status_frames_.push_back(platform_.allocate_page(dom_));
+      continue;
+    }
+    zero(spare_frames_.back());
+    status_frames_.push_back(spare_frames_.back());
+    spare_frames_.pop_back();
+  }
+}
+
+void GrantTable::change_version(uint32_t version) {
+  for (const Mfn frame : frames_) zero(frame);
+  version_ = version;
+  if (version == 2) return add_status_frames();
+  spare_frames_.insert(spare_frames_.end(), status_frames_.rbegin(), status_frames_.rend());
+  status_frames_.clear();
 }
 
 Maddr GrantTable::entry_address(uint32_t ref) const {
   XS_CHECK(ref < entries());
-  return Maddr{(frames_[ref / kGrantsPerFrame].v << kPageShift) + ref % kGrantsPerFrame * kEntryBytes};
+  const uint32_t per_frame = version_ == 1 ? kGrantsPerFrame : kGrantsPerFrameV2;
+  const uint32_t bytes = version_ == 1 ? kEntryBytes : kEntryBytesV2;
+  return Maddr{(frames_[ref / per_frame].v << kPageShift) + ref % per_frame * bytes};
+}
+
+Maddr GrantTable::status_address(uint32_t ref) const {
+  if (version_ == 1) return entry_address(ref);
+  XS_CHECK(ref < entries());
+  return Maddr{(status_frames_[ref / kStatusPerFrame].v << kPageShift) + ref % kStatusPerFrame * 2};
 }
 
 ActiveEntry& GrantTable::active(uint32_t ref) {
-  XS_CHECK(ref < entries());
-  std::atomic<ActiveChunk*>& slot = active_[ref / kActivePerChunk];
+  std::atomic<ActiveChunk*>& slot = active_.at(ref / kActivePerChunk);
   ActiveChunk* chunk = slot.load(std::memory_order_acquire);
   if (chunk == nullptr) {
     const std::lock_guard guard(active_mutex_);
@@ -57,101 +94,23 @@ ActiveEntry& GrantTable::active(uint32_t ref) {
   return (*chunk)[ref % kActivePerChunk];
 }
 
-int16_t GrantTable::pin_status(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping,
-                               DomId grantee) {
-  const Maddr at = entry_address(ref);
-  const uint16_t type_mask = mapping ? GTF_type_mask | GTF_sub_page : GTF_type_mask;
-  auto seen = static_cast<uint32_t>(entry.platform().load(Site::kGrantEntry, at, 4));
-  for (unsigned tries = 0; tries < kMaxTries; ++tries) {
-    const auto flags = static_cast<uint16_t>(seen);
-    const auto domid = static_cast<uint16_t>(seen >> 16);
-    if (active.pin == 0 && ((flags & type_mask) != GTF_permit_access || domid != grantee.v)) return GNTST_general_error;
-    if (!readonly && (flags & GTF_readonly) != 0) return GNTST_general_error;
-    const uint32_t wanted = seen | GTF_reading | (readonly ? 0u : GTF_writing);
-    const auto old =
-        static_cast<uint32_t>(entry.platform().rmw(Site::kGrantEntry, at, 4, Rmw::kCompareExchange, wanted, seen));
-    if (old == seen) return GNTST_okay;
-    seen = old;
-  }
-  return GNTST_general_error;  // the guest changes the entry faster than it can be pinned
-}
-
-void GrantTable::reduce_status(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly) {
-  uint16_t clear = active.pin == 0 ? GTF_reading : 0;
-  if (!readonly && (active.pin & kPinHostWriteMask) == 0) clear |= GTF_writing;
-  if (clear == 0) return;
-  entry.platform().rmw(Site::kGrantEntry, entry_address(ref), 2, Rmw::kAnd, static_cast<uint16_t>(~clear));
-}
-
 Gfn GrantTable::read_frame(Entry& entry, uint32_t ref) {
-  return Gfn{entry.platform().load(Site::kGrantFrame, Maddr{entry_address(ref).v + 4}, 4)};
+  const Maddr at = entry_address(ref);
+  if (version_ == 1) return Gfn{entry.platform().load(Site::kGrantFrame, Maddr{at.v + 4}, 4)};
+  return Gfn{entry.platform().load(Site::kGrantFrame, Maddr{at.v + kFrameAtV2}, 8)};
 }
 
-std::optional<uint32_t> GrantTable::pop_handle(uint32_t vcpu) {
-  std::deque<uint32_t>& list = free_handles_[vcpu];
-  if (list.size() < 2) return std::nullopt;
-  const uint32_t handle = list.front();
-  list.pop_front();
-  return handle;
-}
-
-uint32_t GrantTable::add_maptrack_frame(uint32_t vcpu) {
-  const uint32_t first = maptrack_limit_.load();
-  MaptrackFrame* const frame = maptrack_owned_.emplace_back(std::make_unique<MaptrackFrame>()).get();
-  for (MaptrackEntry& each : *frame) each.vcpu = vcpu;
-  maptrack_[first / kMaptrackPerFrame].store(frame);
-  maptrack_limit_.store(first + kMaptrackPerFrame);
-  // The first is taken now; the others go to the head of the list.
-  std::deque<uint32_t>& list = free_handles_[vcpu];
-  for (uint32_t handle = first + kMaptrackPerFrame - 1; handle > first; --handle) list.push_front(handle);
-  return first;
-}
-
-uint32_t GrantTable::steal_handle(uint32_t vcpu) {
-  const auto count = static_cast<uint32_t>(free_handles_.size());
-  for (uint32_t step = 1; step < count; ++step) {
-    const std::optional<uint32_t> handle = pop_handle((vcpu + step) % count);
-    if (!handle) continue;
-    maptrack(*handle)->vcpu = vcpu;
-    return *handle;
-  }
-  return kInvalidHandle;
-}
-
-uint32_t GrantTable::take_handle(Entry& entry, uint32_t vcpu) {
-  const LockGuard guard(entry, maptrack_lock);
-  if (const std::optional<uint32_t> handle = pop_handle(vcpu)) return *handle;
-  if (maptrack_owned_.size() < max_maptrack_frames_) return add_maptrack_frame(vcpu);
-  return steal_handle(vcpu);
-}
-
-void GrantTable::put_handle(Entry& entry, uint32_t handle) {
-  const LockGuard guard(entry, maptrack_lock);
-  free_handles_[maptrack(handle)->vcpu].push_back(handle);
-}
-
-MaptrackEntry* GrantTable::maptrack(uint32_t handle) {
-  if (handle >= maptrack_limit_.load()) return nullptr;
-  return &(*maptrack_[handle / kMaptrackPerFrame].load())[handle % kMaptrackPerFrame];
+uint32_t GrantTable::pins_of(uint32_t ref) const {
+  const ActiveChunk* chunk = active_.at(ref / kActivePerChunk).load();
+  if (chunk == nullptr) return 0;
+  const uint32_t pin = (*chunk)[ref % kActivePerChunk].pin;
+  return (pin & 0xff) + (pin >> 8 & 0xff) + (pin >> 16 & 0xff) + (pin >> 24);
 }
 
 void GrantTable::check_invariants(std::vector<std::string>& broken) const {
-  std::vector<bool> is_free(maptrack_limit_.load());
-  for (const std::deque<uint32_t>& list : free_handles_) {
-    for (const uint32_t handle : list) {
-      if (is_free[handle]) broken.push_back(fmt::format("d{}: maptrack handle {} is free twice", dom_.v, handle));
-      is_free[handle] = true;
-      const MaptrackEntry& mapping = (*maptrack_[handle / kMaptrackPerFrame].load())[handle % kMaptrackPerFrame];
-      if (mapping.flags.load() != 0) broken.push_back(fmt::format("d{}: free handle {} has flags", dom_.v, handle));
-    }
-  }
-  for (const std::unique_ptr<ActiveChunk>& chunk : active_owned_) {
-    for (const ActiveEntry& active : *chunk) {
-      if ((active.pin & ~(kPinHostWriteMask | kPinHostWriteMask << 8)) != 0) {
-        broken.push_back(
-            fmt::format("d{}: grant {} is pinned {:#x} times", dom_.v, active.lock.order() & ~0u, active.pin));
-      }
-    }
+  maptrack.check_invariants(broken);
+  if (v2_operations.load() != 0) {
+    broken.push_back(fmt::format("d{}: {} copies are counted as under way", dom_.v, v2_operations.load()));
   }
 }
 

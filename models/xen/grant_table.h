@@ -1,19 +1,18 @@
-// A domain's grant table, version 1: what it granted (entries in guest memory, their pins in ours) and what it mapped
-// (maptrack).
+// A domain's grant table: what it granted (entries in guest memory, their pins in ours) and what it mapped
+// (maptrack.h).
+//
+// Version 1 entries are 8 bytes, {flags, domid, frame}, and Xen's two flags are among the guest's. Version 2 entries
+// are 16 bytes, {flags, domid, ...}, and Xen's flags have frames of their own, 2 bytes for each entry.
 //
 // Locks, as in Xen (docs/misc/grant-tables.txt): `lock` guards version and size, many readers at once; an active
-// entry's own lock guards its pins and is taken with `lock` held; `maptrack_lock` guards the free lists of handles. A
-// maptrack entry is guarded by the active entry it refers to; a new one needs none as long as its flags are written
-// last.
+// entry's own lock guards its pins and is taken with `lock` held.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,37 +20,42 @@
 #include "models/xen/core_api.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/locks.h"
+#include "models/xen/maptrack.h"
 #include "models/xen/platform.h"
 
 namespace xensim::xen {
 
 inline constexpr uint32_t kGrantsPerFrame = 512;    // 8-byte entries of version 1
-inline constexpr uint32_t kMaptrackPerFrame = 256;  // Xen's struct grant_mapping is 16 bytes
+inline constexpr uint32_t kGrantsPerFrameV2 = 256;  // 16-byte entries of version 2
+inline constexpr uint32_t kStatusPerFrame = 2048;   // 2-byte status words of version 2
 inline constexpr uint32_t kReservedGrants = 8;      // grant_table.h, GNTTAB_NR_RESERVED_ENTRIES
-inline constexpr uint32_t kInvalidHandle = ~0u;
+
+// Entries of domain 0's table where this machine has no domain 0 of its own: Xen's has one, and its entries are free.
+inline constexpr uint32_t kToolstackGrants = 512;
 
 // Pins of an active entry: four counters of 8 bits. Adding is refused once a counter has its top bit set.
 inline constexpr uint32_t kPinHostWrite = 1u;
 inline constexpr uint32_t kPinHostRead = 1u << 8;
-inline constexpr uint32_t kPinHostWriteMask = 0xffu;
+inline constexpr uint32_t kPinDeviceWrite = 1u << 16;
+inline constexpr uint32_t kPinDeviceRead = 1u << 24;
+inline constexpr uint32_t kPinWriteMask = 0xffu | 0xffu << 16;
 inline constexpr uint32_t kPinOverflowShift = 7;
 
-// What the hypervisor knows of a grant in use.
+// What the hypervisor knows of a grant in use. All but `pin` means something while it is pinned alone.
 struct ActiveEntry {
   ActiveEntry(DomId dom, uint32_t ref) : lock(LockRank::kActiveEntry, Site::kActiveEntryLock, dom, ref) {}
 
   Lock lock;
   uint32_t pin XS_GUARDED_BY(lock) = 0;
-  DomId domid XS_GUARDED_BY(lock);  // granted to; while pinned
-  Mfn frame XS_GUARDED_BY(lock);    // while pinned
-};
-
-// A mapping that the domain made. flags 0: the handle is free.
-struct MaptrackEntry {
-  std::atomic<uint32_t> flags{0};  // GNTMAP_*
-  std::atomic<uint32_t> ref{0};
-  std::atomic<uint16_t> domid{0};
-  uint32_t vcpu = 0;  // on whose free list it belongs; guarded by maptrack_lock
+  DomId domid XS_GUARDED_BY(lock);  // granted to
+  Mfn frame XS_GUARDED_BY(lock);
+  // The part of the page that may be used; a transitive grant counts as one of a part, whatever it leads to.
+  bool is_sub_page XS_GUARDED_BY(lock) = false;
+  uint16_t start XS_GUARDED_BY(lock) = 0;
+  uint16_t length XS_GUARDED_BY(lock) = 0;
+  // Whose grant this one leads to, and which; the granter's own unless it is transitive.
+  Domain* trans_domain XS_GUARDED_BY(lock) = nullptr;
+  uint32_t trans_ref XS_GUARDED_BY(lock) = 0;
 };
 
 class GrantTable {
@@ -62,54 +66,78 @@ class GrantTable {
   GrantTable& operator=(const GrantTable&) = delete;
 
   Lock lock;
-  Lock maptrack_lock;
+  Maptrack maptrack;
+  // Copies through transitive or sub-page grants that are under way: the version cannot go back to 1 meanwhile.
+  std::atomic<uint32_t> v2_operations{0};
 
   DomId dom() const { return dom_; }
+  uint32_t version() const XS_REQUIRES_SHARED(lock) { return version_; }
   uint32_t frames() const XS_REQUIRES_SHARED(lock) { return static_cast<uint32_t>(frames_.size()); }
   uint32_t max_frames() const { return max_frames_; }
-  uint32_t entries() const XS_REQUIRES_SHARED(lock) { return frames() * kGrantsPerFrame; }
+  uint32_t status_frames() const XS_REQUIRES_SHARED(lock) { return static_cast<uint32_t>(status_frames_.size()); }
+  uint32_t entries() const XS_REQUIRES_SHARED(lock) {
+    return frames() * (version_ == 1 ? kGrantsPerFrame : kGrantsPerFrameV2);
+  }
 
-  // Makes the table at least `wanted` frames long. false: that is more than it may have.
+  // Makes the table at least `wanted` frames long, and its status frames as many as that takes. false: that is more
+  // than it may have.
   bool grow(uint32_t wanted) XS_REQUIRES(lock);
   Mfn frame(uint32_t index) const XS_REQUIRES_SHARED(lock) { return frames_[index]; }
-  // Machine address of the v1 entry {flags, domid, frame}.
-  Maddr entry_address(uint32_t ref) const XS_REQUIRES_SHARED(lock);
-  // Stays valid for ever: tables never shrink.
-  ActiveEntry& active(uint32_t ref) XS_REQUIRES_SHARED(lock);
+  Mfn status_frame(uint32_t index) const XS_REQUIRES_SHARED(lock) { return status_frames_[index]; }
+  // Every shared frame is zeroed and the other version begins; its status frames come or go. What the first entries
+  // and the domain's map need before and after is grant_version.cc's.
+  void change_version(uint32_t version) XS_REQUIRES(lock);
 
-  // Sets GTF_reading (and GTF_writing) in the shared entry, a compare-exchange of {flags, domid}, tried at most 5
-  // times. Where the entry is not pinned it must permit access to `grantee`. GNTST_okay or GNTST_general_error.
+  // Machine address of an entry, which begins with {flags, domid} in both versions.
+  Maddr entry_address(uint32_t ref) const XS_REQUIRES_SHARED(lock);
+  // Of the 16 bits that have GTF_reading and GTF_writing.
+  Maddr status_address(uint32_t ref) const XS_REQUIRES_SHARED(lock);
+  // Stays valid for ever: tables never shrink.
+  ActiveEntry& active(uint32_t ref);
+
+  // Sets GTF_reading (and GTF_writing) for an entry, if it permits access to `grantee` or is pinned; a map takes no
+  // sub-page and no transitive grant. In version 1 a compare-exchange of {flags, domid}, tried at most 5 times.
+  // GNTST_okay or GNTST_general_error.
   int16_t pin_status(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping, DomId grantee)
       XS_REQUIRES_SHARED(lock) XS_REQUIRES(active.lock);
   // Clears what the remaining pins no longer need.
   void reduce_status(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly) XS_REQUIRES_SHARED(lock)
       XS_REQUIRES(active.lock);
-  // The frame field of the entry, read now.
+  // The frame field of a grant of a page, or of a part of one, read now.
   Gfn read_frame(Entry& entry, uint32_t ref) XS_REQUIRES_SHARED(lock);
-
-  // A free handle for a mapping by `vcpu`, or kInvalidHandle. Takes maptrack_lock.
-  uint32_t take_handle(Entry& entry, uint32_t vcpu);
-  void put_handle(Entry& entry, uint32_t handle);
-  // nullptr: the handle was never given out. No lock.
-  MaptrackEntry* maptrack(uint32_t handle);
-  // How many handles exist, free or not.
-  uint32_t maptrack_limit() const { return maptrack_limit_.load(); }
 
   // A line for each broken invariant of the pins and handles, while nobody is inside.
   void check_invariants(std::vector<std::string>& broken) const XS_NO_THREAD_SAFETY_ANALYSIS;
+  // How often entry `ref` is pinned, all kinds together, while nobody is inside.
+  uint32_t pins_of(uint32_t ref) const XS_NO_THREAD_SAFETY_ANALYSIS;
+  // Calls `visit(ref, active)` for each entry that is pinned, while nobody is inside.
+  template <class Visit>
+  void for_each_pinned(Visit visit) const XS_NO_THREAD_SAFETY_ANALYSIS {
+    for (const std::atomic<ActiveChunk*>& slot : active_) {
+      const ActiveChunk* chunk = slot.load();
+      if (chunk == nullptr) continue;
+      const auto first = static_cast<uint32_t>((&slot - active_.data()) * kActivePerChunk);
+      for (uint32_t i = 0; i < kActivePerChunk; ++i) {
+        if ((*chunk)[i].pin != 0) visit(first + i, (*chunk)[i]);
+      }
+    }
+  }
 
  private:
-  std::optional<uint32_t> pop_handle(uint32_t vcpu) XS_REQUIRES(maptrack_lock);
-  uint32_t steal_handle(uint32_t vcpu) XS_REQUIRES(maptrack_lock);
-  uint32_t add_maptrack_frame(uint32_t vcpu) XS_REQUIRES(maptrack_lock);
-
-  using MaptrackFrame = std::array<MaptrackEntry, kMaptrackPerFrame>;
+  int16_t pin_status_v1(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping,
+                        DomId grantee) XS_REQUIRES_SHARED(lock) XS_REQUIRES(active.lock);
+  int16_t pin_status_v2(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping,
+                        DomId grantee) XS_REQUIRES_SHARED(lock) XS_REQUIRES(active.lock);
+  void add_status_frames() XS_REQUIRES(lock);
+  void zero(Mfn frame);
 
   Platform& platform_;
   const DomId dom_;
   const uint32_t max_frames_;
-  const uint32_t max_maptrack_frames_;
+  uint32_t version_ XS_GUARDED_BY(lock) = 1;
   std::vector<Mfn> frames_ XS_GUARDED_BY(lock);
+  std::vector<Mfn> status_frames_ XS_GUARDED_BY(lock);
+  std::vector<Mfn> spare_frames_ XS_GUARDED_BY(lock);  // status frames of a version 2 that has ended
 
   // Active entries come into being when they are first asked for, a chunk at a time; the mutex guards that alone.
   static constexpr uint32_t kActivePerChunk = 64;
@@ -117,16 +145,6 @@ class GrantTable {
   std::vector<std::atomic<ActiveChunk*>> active_;
   std::mutex active_mutex_;
   std::vector<std::unique_ptr<ActiveChunk>> active_owned_;
-
-  std::vector<std::atomic<MaptrackFrame*>> maptrack_;  // sized at creation; frames appear one by one
-  std::vector<std::unique_ptr<MaptrackFrame>> maptrack_owned_ XS_GUARDED_BY(maptrack_lock);
-  std::atomic<uint32_t> maptrack_limit_{0};
-  // Free handles of each vCPU, oldest first. The last one of a list stays (the list's sentinel in Xen).
-  std::vector<std::deque<uint32_t>> free_handles_ XS_GUARDED_BY(maptrack_lock);
 };
-
-// Drops the pins of everything that an ended domain has mapped; what its own map shows stays, for nobody looks there
-// any more.
-void release_grant_mappings(Entry& entry, Domain& domain);
 
 }  // namespace xensim::xen

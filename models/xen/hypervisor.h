@@ -25,10 +25,18 @@ class Hypervisor {
   Platform& platform() { return platform_; }
   const Flavour& flavour() const { return flavour_; }
 
-  // nullptr where there is no such domain; `id` is a real number, not DOMID_SELF.
+  // nullptr where there is no such domain; `id` is a real number, not DOMID_SELF. A destroyed one is found for as long
+  // as a page of it is in use.
   Domain* find_domain(DomId id) const {
     for (const std::unique_ptr<Domain>& domain : domains_) {
-      if (domain->id() == id) return domain.get();
+      if (domain->id() == id && !domain->gone.load(std::memory_order_relaxed)) return domain.get();
+    }
+    return nullptr;
+  }
+  // The last domain that had the id, gone or not.
+  Domain* last_domain(DomId id) const {
+    for (auto at = domains_.rbegin(); at != domains_.rend(); ++at) {
+      if ((*at)->id() == id) return at->get();
     }
     return nullptr;
   }

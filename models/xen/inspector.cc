@@ -4,7 +4,7 @@
 
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
-#include "models/xen/grant_table.h"
+#include "models/xen/grant_audit.h"
 #include "models/xen/shared_layout.h"
 
 namespace xensim::xen {
@@ -122,12 +122,12 @@ std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFET
         broken.push_back(fmt::format("domain {} port {}: {}", domain->id().v, port, *why));
       }
     }
-    domain->grants().check_invariants(broken);
     if (open != domain->evtchn.active) {
       broken.push_back(
           fmt::format("domain {}: {} ports are open, {} counted", domain->id().v, open, domain->evtchn.active));
     }
   }
+  audit_grants(hv_, broken);
   return broken;
 }
 

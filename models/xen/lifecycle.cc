@@ -1,7 +1,7 @@
 #include "models/xen/lifecycle.h"
 
 #include "models/xen/abi/public.h"
-#include "models/xen/grant_table.h"
+#include "models/xen/grant_map.h"
 #include "models/xen/poll.h"
 
 namespace xensim::xen {

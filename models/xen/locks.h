@@ -32,17 +32,18 @@ namespace xensim::xen {
 // Lock classes, outermost first: a lock may be taken while all that are held have a lower rank, or the same rank and a
 // lower (domain, index). What each guards:
 enum class LockRank : uint8_t {
-  kHypervisor,   // list of domains
-  kDomain,       // vCPU lifecycle, HVM parameters
-  kEvent,        // port allocation, binding and closing of a domain's event channels
-  kVirq,         // a vCPU's table of VIRQ ports against close
-  kChannel,      // one channel's state
-  kGrantTable,   // version, size and layout of a grant table
-  kMaptrack,     // a domain's maptrack table
-  kActiveEntry,  // one grant entry's pins
-  kVcpu,         // a vCPU's registered areas, periodic timer, runstate
-  kCallback,     // the level of a domain's GSI or INTx callback
-  kP2m,          // a domain's physical-to-machine map
+  kHypervisor,    // list of domains
+  kDomain,        // vCPU lifecycle, HVM parameters
+  kEvent,         // port allocation, binding and closing of a domain's event channels
+  kVirq,          // a vCPU's table of VIRQ ports against close
+  kChannel,       // one channel's state
+  kGrantTable,    // version, size and layout of a grant table
+  kMaptrack,      // a domain's maptrack table
+  kMaptrackFree,  // a vCPU's list of free maptrack handles
+  kActiveEntry,   // one grant entry's pins
+  kVcpu,          // a vCPU's registered areas, periodic timer, runstate
+  kCallback,      // the level of a domain's GSI or INTx callback
+  kP2m,           // a domain's physical-to-machine map
 };
 
 // A mutual exclusion that the Platform implements; not movable once others may know it.

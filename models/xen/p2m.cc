@@ -18,6 +18,7 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
     range.pages = ram.bytes >> kPageShift;
     range.first_frame = ram.base.v >> kPageShift;
     range.overridden = std::make_unique<std::atomic<uint64_t>[]>((range.pages + 63) / 64);
+    references_.add_range(range.first_frame, range.pages);
     first_pages_ += range.pages;
     memory_map.push_back({ram.start.v, ram.bytes, kRamType});
     ranges_.push_back(std::move(range));
@@ -46,6 +47,7 @@ std::optional<P2mEntry> P2m::find_override(uint64_t gfn) const {
 }
 
 P2mEntry P2m::lookup(Gfn gfn) const {
+  if (torn_down_.load(std::memory_order_relaxed)) return {};
   const Range* range = range_of_gfn(gfn.v);
   if (range == nullptr) return find_override(gfn.v).value_or(P2mEntry{});
   const uint64_t index = gfn.v - range->first_gfn;
@@ -117,17 +119,9 @@ std::optional<Mfn> P2m::acquire_page(Gfn gfn) {
   return std::nullopt;
 }
 
-void P2m::take_reference(Mfn frame) {
-  const std::lock_guard guard(references_mutex_);
-  ++references_[frame.v];
-}
+void P2m::take_reference(Mfn frame) { references_.take(frame.v); }
 
-void P2m::drop_reference(Mfn frame) {
-  const std::lock_guard guard(references_mutex_);
-  const auto found = references_.find(frame.v);
-  XS_CHECK(found != references_.end());
-  if (--found->second == 0) references_.erase(found);
-}
+void P2m::drop_reference(Mfn frame) { references_.drop(frame.v); }
 
 void P2m::free_page(Mfn frame) {
   if (owns_ram(frame)) free_pages_.push_back(frame.v);

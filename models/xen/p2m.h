@@ -18,6 +18,7 @@
 #include "models/base/types.h"
 #include "models/xen/core_api.h"
 #include "models/xen/locks.h"
+#include "models/xen/page_references.h"
 #include "models/xen/platform.h"
 
 namespace xensim::xen {
@@ -82,6 +83,12 @@ class P2m {
   std::optional<Mfn> acquire_page(Gfn gfn);
   void take_reference(Mfn frame);
   void drop_reference(Mfn frame);
+  bool is_referenced(Mfn frame) const { return references_.contains(frame.v); }
+  bool any_referenced() const { return references_.any(); }
+  // Of one frame, while nobody is inside the core.
+  uint32_t references(Mfn frame) const { return references_.count(frame.v); }
+  // The domain was destroyed: every lookup finds a hole from now on. References stay until they are dropped.
+  void tear_down() { torn_down_.store(true); }
 
   // Gives an unmapped RAM page back to the domain's allowance.
   void free_page(Mfn frame) XS_REQUIRES(lock);
@@ -124,9 +131,10 @@ class P2m {
   std::map<uint64_t, P2mEntry> overrides_;
   std::set<uint64_t> extra_frames_;  // RAM beyond what the domain started with
 
-  // By frame; never held over a call that leaves this class either.
-  mutable std::mutex references_mutex_;
-  std::map<uint64_t, uint32_t> references_;
+  std::atomic<bool> torn_down_{false};
+
+  mutable std::mutex references_mutex_;  // keeps two who look for a free page apart
+  PageReferences references_;
 
   // By frame: where a page of the domain's own is now, if not where it was at creation; ~0: nowhere.
   std::map<uint64_t, uint64_t> moved_ XS_GUARDED_BY(lock);

@@ -15,7 +15,7 @@ namespace {
 int64_t clear_slot(P2m& p2m, Gfn gfn, Mfn next) XS_REQUIRES(p2m.lock) {
   const P2mEntry found = p2m.lookup(gfn);
   if (found.is_hole() || found.frame == next) return 0;
-  if (found.is_grant()) return -XEN_ENXIO;
+  if (found.is_grant() && !p2m.owns_ram(found.frame)) return -XEN_ENXIO;
   p2m.set(gfn, {});
   p2m.free_page(found.frame);  // a special page (shared_info, a grant frame) is merely unhooked
   return 0;
@@ -32,11 +32,21 @@ int64_t place_page(HypercallContext& context, P2m& p2m, Mfn frame, Gfn gfn) {
   return 0;
 }
 
+// Makes sure that there is grant frame `index`, or status frame `index`. As in Xen, 32 bits of the number count.
+bool have_grant_frame(GrantTable& grants, bool status, uint32_t index) XS_REQUIRES(grants.lock) {
+  if (!status) return index < grants.frames() || (index != ~0u && grants.grow(index + 1));
+  constexpr uint32_t kFramesPerStatusFrame = kStatusPerFrame / kGrantsPerFrameV2;
+  if (index < grants.status_frames()) return true;
+  return index < grants.max_frames() && grants.grow((index + 1) * kFramesPerStatusFrame);
+}
+
 int64_t place_grant_frame(HypercallContext& context, Domain& domain, uint64_t idx, Gfn gfn) {
   GrantTable& grants = domain.grants();
   const LockGuard table(context, grants.lock);
-  if (idx >= grants.max_frames() || !grants.grow(static_cast<uint32_t>(idx) + 1)) return -XEN_EINVAL;
-  return place_page(context, domain.p2m(), grants.frame(static_cast<uint32_t>(idx)), gfn);
+  const bool status = grants.version() == 2 && (idx & XENMAPIDX_grant_table_status) != 0;
+  const auto index = static_cast<uint32_t>(status ? idx & ~uint64_t{XENMAPIDX_grant_table_status} : idx);
+  if (!have_grant_frame(grants, status, index)) return -XEN_EINVAL;
+  return place_page(context, domain.p2m(), status ? grants.status_frame(index) : grants.frame(index), gfn);
 }
 
 // Moves the domain's page at gfn `from` to `to`.
@@ -79,7 +89,7 @@ int64_t remove_guest_page(HypercallContext& context, Domain& domain, Gfn gfn) {
   const LockGuard guard(context, p2m.lock);
   const P2mEntry found = p2m.lookup(gfn);
   if (found.is_hole()) return -XEN_ENOENT;
-  if (found.is_grant()) return -XEN_ENXIO;
+  if (found.is_grant() && !p2m.owns_ram(found.frame)) return -XEN_ENXIO;
   p2m.set(gfn, {});
   p2m.free_page(found.frame);
   return 0;

@@ -99,6 +99,8 @@ class Platform {
 
   // A zeroed page that belongs to no guest's RAM (shared_info, grant table frames). Freed with the domain.
   virtual Mfn allocate_page(DomId owner) = 0;
+  // A destroyed domain is gone: nobody uses a page of its RAM, or one allocated for it, any more.
+  virtual void release_domain(DomId /*dom*/) {}
   // From now on `gfn` of `dom` shows this machine frame to its vCPUs; nullopt: a hole.
   virtual void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) = 0;
 
@@ -125,6 +127,8 @@ class Platform {
   virtual bool lapic_enabled(VcpuRef vcpu) = 0;
   // A level on a GSI of the domain (callback by GSI or PCI INTx).
   virtual void set_gsi(DomId dom, uint32_t gsi, bool level) = 0;
+  // An event on a port of the host's that a backend outside listens to (HostOpKind::kListen).
+  virtual void host_event(DomId /*host*/, Port /*port*/) {}
   virtual void shutdown(DomId dom, ShutdownReason reason) = 0;
   virtual void console_write(DomId dom, ConsoleChannel channel, std::span<const std::byte> text) = 0;
 

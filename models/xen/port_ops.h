@@ -28,6 +28,9 @@ const PortOps& two_level_port_ops();
 // Sets an event pending on a usable channel, for the vCPU it is bound to; others are left alone.
 inline void raise(Entry& entry, Domain& domain, Channel& channel) {
   if (!channel.usable()) return;
+  if (channel.outside.load(std::memory_order_relaxed)) [[unlikely]] {
+    return entry.platform().host_event(domain.id(), Port{channel.port});
+  }
   // Read once: bind_vcpu may change it meanwhile.
   Vcpu* vcpu = domain.vcpu(channel.notify_vcpu.load());
   XS_CHECK(vcpu != nullptr);

@@ -39,7 +39,8 @@ class Replay {
     std::unique_ptr<Fiber> fiber;
     bool active = false;
     traces::EventBody entry;
-    xen::DomainConfig config;  // of create_domain
+    xen::DomainConfig config;     // of create_domain
+    std::vector<std::byte> data;  // of host_op
   };
 
   static void run_task(void* argument);
@@ -63,6 +64,7 @@ class Replay {
   void call(const traces::BeforeRunBegin& entry);
   void call(const traces::TimerExpiredBegin& entry);
   void call(const traces::ExternalEventBegin& entry);
+  void call(const traces::HostOpBegin& entry);
   // The entry returned nothing: the trace must say that it returned.
   template <class End>
   void returned() {
@@ -205,6 +207,22 @@ void Replay::call(const traces::ExternalEventBegin& entry) {
   platform_.consume();
 }
 
+void Replay::call(const traces::HostOpBegin& entry) {
+  std::vector<std::byte> buffer(entry.wanted);
+  const xen::HostResult result = core_.api->host_op({.kind = entry.op,
+                                                     .host = entry.host,
+                                                     .guest = entry.guest,
+                                                     .number = entry.number,
+                                                     .offset = entry.offset,
+                                                     .readonly = entry.readonly,
+                                                     .data = entry.data,
+                                                     .buffer = buffer});
+  const traces::HostOpEnd got{result.status, result.number, result.at.v};
+  const traces::HostOpEnd& event = platform_.expect(got);
+  platform_.check(event.status == got.status && event.number == got.number && event.at == got.at, got);
+  platform_.consume();
+}
+
 void Replay::enter(Task& task) {
   std::visit(
       [&](const auto& entry) {
@@ -240,6 +258,12 @@ void Replay::begin(Task& task, const Event& event) {
   } else {
     check_entry(event.body);
     task.entry = event.body;
+  }
+  if (auto* host_op = std::get_if<traces::HostOpBegin>(&task.entry)) {
+    if (host_op->wanted > traces::kMaxBulk) throw BadEntry{"it copies more than a trace can hold"};
+    // The trace's bytes are gone with its next event.
+    task.data.assign(host_op->data.begin(), host_op->data.end());
+    host_op->data = task.data;
   }
   if (!task.fiber) {
     task.replay = this;

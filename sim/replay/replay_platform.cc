@@ -261,6 +261,19 @@ void ReplayPlatform::set_gsi(DomId dom, uint32_t gsi, bool level) {
   consume();
 }
 
+void ReplayPlatform::host_event(DomId host, Port port) {
+  const traces::HostEvent got{host, port};
+  const traces::HostEvent& event = expect(got);
+  check(event.host == host && event.port == port, got);
+  consume();
+}
+
+void ReplayPlatform::release_domain(DomId dom) {
+  const traces::ReleaseDomain got{dom};
+  check(expect(got).dom == dom, got);
+  consume();
+}
+
 void ReplayPlatform::shutdown(DomId dom, xen::ShutdownReason reason) {
   const traces::Shutdown got{dom, reason};
   const traces::Shutdown& event = expect(got);

@@ -88,6 +88,13 @@ struct gnttab_setup_table {
   Handle frame_list;
 };
 
+struct gnttab_get_status_frames {
+  uint32_t nr_frames;
+  uint16_t dom;
+  int16_t status;
+  Handle frame_list;
+};
+
 struct gnttab_copy_ptr {
   union {
     uint32_t ref;
@@ -215,6 +222,10 @@ XS_SIZE(::gnttab_map_grant_ref, 32);
 XS_SIZE(::gnttab_unmap_grant_ref, 24);
 XS_SIZE(::gnttab_copy, 40);
 XS_SIZE(::gnttab_setup_table, 24);
+XS_SIZE(::gnttab_unmap_and_replace, 24);
+XS_SIZE(::gnttab_get_status_frames, 16);
+XS_SIZE(::grant_entry_v1_t, 8);
+XS_SIZE(::grant_entry_v2_t, 16);
 XS_SIZE(::xen_add_to_physmap, 24);
 XS_OFFSET(::xen_add_to_physmap, idx, 8);
 XS_OFFSET(::xen_add_to_physmap, gpfn, 16);
@@ -247,6 +258,8 @@ XS_SIZE(abi32::vcpu_register_time_memory_area, 8);
 XS_SIZE(abi32::gnttab_setup_table, 16);
 XS_OFFSET(abi32::gnttab_setup_table, status, 8);
 XS_OFFSET(abi32::gnttab_setup_table, frame_list, 12);
+XS_SIZE(abi32::gnttab_get_status_frames, 12);
+XS_OFFSET(abi32::gnttab_get_status_frames, status, 6);
 XS_SIZE(abi32::gnttab_copy, 24);
 XS_OFFSET(abi32::gnttab_copy, dest, 8);
 XS_OFFSET(abi32::gnttab_copy, len, 16);

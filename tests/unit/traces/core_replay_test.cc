@@ -75,6 +75,15 @@ void every_entry(Recording& r) {
   r.context = {3, VirtualNs{200}};
   r.core.timer_expired({xen::TimerKind::kPoll, vcpu(1, 1)});
   CHECK(r.core.external_event(DomId{1}, Port{7}) == -3);
+  std::array<std::byte, 8> bytes{};
+  const auto host_op = [&](xen::HostOpKind kind, std::span<const std::byte> data, std::span<std::byte> buffer) {
+    return r.core.host_op(
+        {.kind = kind, .host = DomId{9}, .guest = DomId{1}, .number = 4, .offset = 64, .data = data, .buffer = buffer});
+  };
+  CHECK(host_op(xen::HostOpKind::kCopyFromGrant, {}, bytes).number == 5);
+  CHECK(host_op(xen::HostOpKind::kCopyToGrant, bytes, {}).status == -2);
+  CHECK(host_op(xen::HostOpKind::kNotify, {}, {}).at == Maddr{0x1000});
+  host_op(xen::HostOpKind::kDestroyDomain, {}, {});
 }
 
 Result<ReplayOutcome> replay(const std::string& path, const MakeCore& make_core = make_small_core) {

@@ -88,6 +88,13 @@ class SmallCore : public xen::CoreApi {
     send({dom, VcpuId{0}}, port.v);
     return -3;
   }
+  xen::HostResult host_op(const xen::HostOp& op) override {
+    if (op.kind == xen::HostOpKind::kDestroyDomain) platform_.release_domain(op.guest);
+    if (op.kind == xen::HostOpKind::kNotify) platform_.host_event(op.host, Port{op.number});
+    if (!op.buffer.empty()) platform_.read(xen::Site::kGuestData, Maddr{op.offset}, op.buffer);
+    if (!op.data.empty()) platform_.write(xen::Site::kGuestData, Maddr{op.offset}, op.data);
+    return {-2, op.number + 1, Maddr{0x1000}};
+  }
 
  private:
   struct Guard {

@@ -55,6 +55,8 @@ class FakePlatform : public PlainPlatform {
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override { lapic_vectors.push_back({vcpu, vector}); }
   bool lapic_enabled(VcpuRef) override { return lapic; }
   void set_gsi(DomId, uint32_t gsi, bool level) override { gsis[gsi] = level; }
+  void host_event(DomId, Port port) override { host_events.push_back(port); }
+  void release_domain(DomId dom) override { released.push_back(dom); }
   void shutdown(DomId, xen::ShutdownReason reason) override { shutdowns.push_back(reason); }
   void console_write(DomId, xen::ConsoleChannel, std::span<const std::byte> text) override {
     console.append(reinterpret_cast<const char*>(text.data()), text.size());
@@ -87,6 +89,8 @@ class FakePlatform : public PlainPlatform {
   std::vector<std::pair<VcpuRef, uint8_t>> lapic_vectors;
   std::map<uint32_t, bool> gsis;
   std::vector<xen::ShutdownReason> shutdowns;
+  std::vector<Port> host_events;
+  std::vector<DomId> released;
   std::string console;
   bool lapic = true;
   std::function<void(xen::Site)> on_write;  // before each bulk write

@@ -20,13 +20,15 @@ class TwoGuests {
   static constexpr uint64_t kArgument = 0x1000;             // where calls put their argument, in either guest
   static constexpr uint64_t kPages = kRam / kPageSize;
 
-  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024)
+  // `b_is_host`: B is the host-kernel domain.
+  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024, bool b_is_host = false)
       : core(xen::make_core(platform, flavour)) {
     for (const DomId id : {kA, kB}) {
       xen::DomainConfig config;
       config.id = id;
       config.vcpus = 2;
       config.max_maptrack_frames = max_maptrack_frames;
+      config.privileged = b_is_host && id == kB;
       config.ram = {{Gpa{0}, kRam, Maddr{ram_base(id)}}};
       XS_CHECK(core.api->create_domain(config).has_value());
     }
@@ -93,6 +95,48 @@ class TwoGuests {
   }
   grant_entry_v1_t entry(DomId dom, uint32_t ref) {
     return platform.peek_as<grant_entry_v1_t>(grant_frame(dom) + ref * sizeof(grant_entry_v1_t));
+  }
+
+  // Version 2: entries of 16 bytes, whose status words are mapped at gfn 0x70100.
+  int64_t set_version(DomId dom, uint32_t version) {
+    gnttab_set_version op{};
+    op.version = version;
+    return call_with(dom, __HYPERVISOR_grant_table_op, GNTTABOP_set_version, op);
+  }
+  void grant_v2(DomId from, uint32_t ref, DomId to, uint64_t gfn, uint16_t flags = GTF_permit_access) {
+    grant_entry_v2_t entry{};
+    entry.full_page.hdr.flags = flags;
+    entry.full_page.hdr.domid = to.v;
+    entry.full_page.frame = gfn;
+    platform.poke(grant_frame(from) + ref * sizeof(entry), entry);
+  }
+  void grant_part(DomId from, uint32_t ref, DomId to, uint64_t gfn, uint16_t offset, uint16_t length,
+                  uint16_t flags = 0) {
+    grant_entry_v2_t entry{};
+    entry.sub_page.hdr.flags = GTF_permit_access | GTF_sub_page | flags;
+    entry.sub_page.hdr.domid = to.v;
+    entry.sub_page.page_off = offset;
+    entry.sub_page.length = length;
+    entry.sub_page.frame = gfn;
+    platform.poke(grant_frame(from) + ref * sizeof(entry), entry);
+  }
+  void grant_through(DomId from, uint32_t ref, DomId to, DomId owner, uint32_t owner_ref, uint16_t flags = 0) {
+    grant_entry_v2_t entry{};
+    entry.transitive.hdr.flags = GTF_transitive | flags;
+    entry.transitive.hdr.domid = to.v;
+    entry.transitive.trans_domid = owner.v;
+    entry.transitive.gref = owner_ref;
+    platform.poke(grant_frame(from) + ref * sizeof(entry), entry);
+  }
+  grant_entry_v2_t entry_v2(DomId dom, uint32_t ref) {
+    return platform.peek_as<grant_entry_v2_t>(grant_frame(dom) + ref * sizeof(grant_entry_v2_t));
+  }
+  uint16_t status_v2(DomId dom, uint32_t ref) {
+    constexpr uint64_t kGfn = 0x70100;
+    if (!mapping(dom, kGfn)) {
+      XS_CHECK(add_to_physmap(dom, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status, kGfn) == 0);
+    }
+    return platform.peek_as<uint16_t>((mapping(dom, kGfn)->v << kPageShift) + ref * 2);
   }
 
   gnttab_map_grant_ref map(DomId by, DomId from, uint32_t ref, uint64_t gfn, uint32_t flags = GNTMAP_host_map) {

@@ -1,0 +1,84 @@
+#include "models/xen/grant_audit.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "models/xen/abi/public.h"
+#include "models/xen/grant_table.h"
+#include "models/xen/p2m.h"
+
+namespace xensim::xen {
+namespace {
+
+// What the handles of all domains say of the entries of one: pins and references, by grant reference.
+struct Claims {
+  std::map<uint32_t, uint32_t> pins;
+  std::map<uint32_t, uint32_t> mappings;
+};
+
+uint32_t pins_of(uint32_t flags) {
+  const bool readonly = (flags & GNTMAP_readonly) != 0;
+  uint32_t pins = 0;
+  if ((flags & GNTMAP_host_map) != 0) pins += readonly ? kPinHostRead : kPinHostWrite;
+  if ((flags & GNTMAP_device_map) != 0) pins += readonly ? kPinDeviceRead : kPinDeviceWrite;
+  return pins;
+}
+
+void collect(Domain& mapper, DomId granter, Claims& claims) {
+  Maptrack& handles = mapper.grants().maptrack;
+  for (uint32_t handle = 0; handle < handles.limit(); ++handle) {
+    const MaptrackEntry& tracked = *handles.find(handle);
+    const uint32_t flags = tracked.flags.load();
+    if (flags == 0 || tracked.domid.load() != granter.v) continue;
+    const uint32_t ref = tracked.ref.load();
+    claims.pins[ref] += pins_of(flags);
+    claims.mappings[ref] += (flags & GNTMAP_host_map) != 0 ? 1 : 0;
+    claims.mappings[ref] += (flags & GNTMAP_device_map) != 0 ? 1 : 0;
+  }
+}
+
+// `exact`: nobody may have mapped pages of others but through grants.
+void audit(Domain& domain, Claims& claims, bool exact, std::vector<std::string>& broken) XS_NO_THREAD_SAFETY_ANALYSIS {
+  std::map<uint64_t, uint32_t> references;
+  domain.grants().for_each_pinned([&](uint32_t ref, const ActiveEntry& active) XS_NO_THREAD_SAFETY_ANALYSIS {
+    const auto claimed = claims.pins.find(ref);
+    const uint32_t expected = claimed == claims.pins.end() ? 0 : claimed->second;
+    if (active.pin != expected) {
+      broken.push_back(
+          fmt::format("d{}: grant {} is pinned {:#x} times, mapped {:#x}", domain.id().v, ref, active.pin, expected));
+    }
+    references[active.frame.v] += claims.mappings[ref];
+    claims.pins.erase(ref);
+  });
+  for (const auto& [ref, pins] : claims.pins) {
+    broken.push_back(fmt::format("d{}: grant {} is mapped {:#x} and not pinned", domain.id().v, ref, pins));
+  }
+  for (const auto& [frame, expected] : references) {
+    const uint32_t counted = domain.p2m().references(Mfn{frame});
+    if (counted == expected || (counted > expected && !exact)) continue;
+    broken.push_back(
+        fmt::format("d{}: page {:#x} has {} references, mapped {} times", domain.id().v, frame, counted, expected));
+  }
+  if (exact && references.empty() && domain.p2m().any_referenced()) {
+    broken.push_back(fmt::format("d{}: a page is referenced that nobody has mapped", domain.id().v));
+  }
+}
+
+}  // namespace
+
+void audit_grants(const Hypervisor& hv, std::vector<std::string>& broken) {
+  bool exact = true;
+  for (const auto& domain : hv.domains()) exact = exact && !domain->privileged();
+  for (const auto& domain : hv.domains()) {
+    Claims claims;
+    // An id that is used anew belongs to the last domain that has it.
+    if (hv.last_domain(domain->id()) == domain.get()) {
+      for (const auto& mapper : hv.domains()) collect(*mapper, domain->id(), claims);
+    }
+    domain->grants().check_invariants(broken);
+    audit(*domain, claims, exact, broken);
+  }
+}
+
+}  // namespace xensim::xen
