@@ -20,13 +20,17 @@ class TwoGuests {
   static constexpr uint64_t kArgument = 0x1000;             // where calls put their argument, in either guest
   static constexpr uint64_t kPages = kRam / kPageSize;
 
-  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024)
+  // `host`: A is the host-kernel domain. `pirqs`: both have emulated PIRQs, as type=hvm.
+  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024, bool host = false,
+                     bool pirqs = false)
       : core(xen::make_core(platform, flavour)) {
     for (const DomId id : {kA, kB}) {
       xen::DomainConfig config;
       config.id = id;
       config.vcpus = 2;
       config.max_maptrack_frames = max_maptrack_frames;
+      config.privileged = host && id == kA;
+      config.emulated_pirqs = pirqs;
       config.ram = {{Gpa{0}, kRam, Maddr{ram_base(id)}}};
       XS_CHECK(core.api->create_domain(config).has_value());
     }
