@@ -63,6 +63,7 @@ Status SoftDomain::start() {
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = machine_.flavour_.apic_id_is_vcpu ? 1 : 2;
+  board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board_ = std::make_unique<pc::Board>(board, *this);
   for (uint32_t v = 0; v < config.vcpus; ++v) {
