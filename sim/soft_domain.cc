@@ -53,7 +53,7 @@ Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
   const auto ram = machine_.memory_.host(domain().ram, config.memory_bytes);
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus}));
+  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus, machine_.flavour_.holes_read_zero}));
   XS_TRY_STATUS(cpu_->map_memory(Gpa{0}, ram, true));
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
   XS_TRY_STATUS(pc::load_pvh_image(image_, file_, ram));
