@@ -98,13 +98,19 @@ uint64_t NativeMachine::guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a
   regs.interrupts_enabled = vcpu.irq_enabled;
   regs.nr = nr;
   regs.args = {a0, a1, a2, a3, a4, 0};
-  const uint64_t result = api_->hypercall(vcpu.actor->info.vcpu, regs);
-  vcpu.actor->in_entry = false;
-  refresh(*vcpu.actor);
-  if (draining_ || vcpu.actor->ended) stop_for_ever(vcpu);
-  wait_until_runnable(vcpu);
-  deliver(vcpu);
-  return result;
+  for (;;) {
+    const uint64_t result = api_->hypercall(vcpu.actor->info.vcpu, regs);
+    const xen::HypercallRegs* const again = api_->preempted(vcpu.actor->info.vcpu);
+    if (again != nullptr) regs = *again;
+    vcpu.actor->in_entry = false;
+    refresh(*vcpu.actor);
+    if (draining_ || vcpu.actor->ended) stop_for_ever(vcpu);
+    wait_until_runnable(vcpu);
+    deliver(vcpu);
+    if (again == nullptr) return result;
+    vcpu.actor->in_entry = true;  // it was preempted, and goes on now that the upcall was taken
+    regs.interrupts_enabled = vcpu.irq_enabled;
+  }
 }
 
 void NativeMachine::guest_console(Vcpu& vcpu, const char* bytes, unsigned n) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "models/base/check.h"
 #include "models/x86/soft_cpu.h"
@@ -16,6 +17,10 @@ namespace xensim::sim {
 namespace {
 
 constexpr uint64_t kRflagsIf = 1u << 9;
+
+// Where a hypercall's arguments are.
+constexpr std::array kArgs64 = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
+constexpr std::array kArgs32 = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
 // Under a strategy a vCPU that comes to no scheduling point stops after so many instructions.
 constexpr uint64_t kExploreBudget = 1'000'000;
 
@@ -48,7 +53,7 @@ Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
   const auto ram = machine_.memory_.host(domain().ram, config.memory_bytes);
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus}));
+  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus, machine_.flavour_.holes_read_zero}));
   XS_TRY_STATUS(cpu_->map_memory(Gpa{0}, ram, true));
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
   XS_TRY_STATUS(pc::load_pvh_image(image_, file_, ram));
@@ -58,6 +63,7 @@ Status SoftDomain::start() {
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = machine_.flavour_.apic_id_is_vcpu ? 1 : 2;
+  board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board_ = std::make_unique<pc::Board>(board, *this);
   for (uint32_t v = 0; v < config.vcpus; ++v) {
@@ -200,13 +206,10 @@ void SoftDomain::hypercall_entry(void* pointer) {
   regs.mode64 = cpu.mode(vcpu) == CpuMode::kLong;
   regs.cpl = static_cast<uint8_t>(cpu.cpl(vcpu));
   regs.interrupts_enabled = (cpu.regs(vcpu).rflags & kRflagsIf) != 0;
-  static constexpr Gpr kArgs64[] = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
-  static constexpr Gpr kArgs32[] = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
   const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;
   regs.nr = cpu.gpr(vcpu, kRax) & mask;
-  for (size_t i = 0; i < regs.args.size(); ++i) {
-    regs.args[i] = cpu.gpr(vcpu, regs.mode64 ? kArgs64[i] : kArgs32[i]) & mask;
-  }
+  const auto& args = regs.mode64 ? kArgs64 : kArgs32;
+  for (size_t i = 0; i < regs.args.size(); ++i) regs.args[i] = cpu.gpr(vcpu, args[i]) & mask;
   SoftMachine& machine = domain.machine_;
   domain.machine_point({PointOp::kHypercall, static_cast<uint8_t>(regs.nr), nullptr});
   self.actor->in_entry = true;
@@ -238,16 +241,31 @@ CpuAction SoftDomain::hypercall(VcpuId vcpu) {
     self.hypercall_in_flight = true;
     return CpuAction::kSuspend;
   }
-  cpu_->set_gpr(vcpu, kRax, self.result);
+  set_result(self);
   if (!self.actor->can_run()) cpu_->request_stop();
   return CpuAction::kContinue;
+}
+
+// The registers after a hypercall. One that was preempted is made again: the CPU, which steps over its instruction, is
+// put before it, and takes the pending upcall first.
+void SoftDomain::set_result(Vcpu& self) {
+  constexpr uint64_t kInstructionBytes = 3;  // VMCALL and VMMCALL
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  cpu_->set_gpr(vcpu, kRax, self.result);
+  const xen::HypercallRegs* const again = machine_.api_->preempted(ref(vcpu));
+  if (again == nullptr) return;
+  CpuRegs regs = cpu_->regs(vcpu);
+  regs.rip -= kInstructionBytes;
+  cpu_->set_regs(vcpu, regs);
+  const auto& args = again->mode64 ? kArgs64 : kArgs32;
+  for (size_t i = 0; i < again->args.size(); ++i) cpu_->set_gpr(vcpu, args[i], again->args[i]);
 }
 
 bool SoftDomain::go_on_with_hypercall(Vcpu& self) {
   if (!resume_hypercall(self)) return false;
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   self.hypercall_in_flight = false;
-  cpu_->set_gpr(vcpu, kRax, self.result);
+  set_result(self);
   cpu_->complete_hypercall(vcpu);
   return true;
 }
@@ -330,6 +348,9 @@ CpuAction SoftDomain::pause(VcpuId vcpu) {
 // --- mappings and vCPU states
 
 void SoftDomain::set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable) {
+  // The hypervisor's map is wider than the addresses that this CPU has: no vCPU can look there.
+  constexpr uint64_t kPhysicalGfns = uint64_t{1} << (40 - kPageShift);
+  if (gfn.v >= kPhysicalGfns) return;
   const Gpa gpa{gfn.v << kPageShift};
   cpu_->unmap_memory(gpa, kPageSize);
   if (!frame) return;

@@ -89,6 +89,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);
   bool go_on_with_hypercall(Vcpu& vcpu);
+  void set_result(Vcpu& vcpu);
   bool interrupt_deliverable(Vcpu& vcpu);
   void after_halt(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;

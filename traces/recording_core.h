@@ -16,6 +16,8 @@ class RecordingCore final : public xen::CoreApi {
 
   Status create_domain(const xen::DomainConfig& config) override;
   uint64_t hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) override;
+  // Not recorded: a replay makes the calls that were made.
+  const xen::HypercallRegs* preempted(VcpuRef vcpu) override { return inner_.preempted(vcpu); }
   bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) override;
   std::optional<xen::XenCpuidResult> cpuid(VcpuRef vcpu, uint32_t leaf, uint32_t subleaf) override;

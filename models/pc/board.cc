@@ -10,7 +10,8 @@ Board::Board(const BoardConfig& config, BoardClient& client)
     : port_e9_(kDebugPortE9, 0xe9, ConsoleSource::kPortE9, client),
       port_12_(kDebugPort12, 0xff, ConsoleSource::kPort12, client),
       uart_(client, client),
-      test_exit_(client) {
+      test_exit_(client),
+      bus_(config.holes_read_zero) {
   for (uint32_t vcpu = 0; vcpu < config.vcpus; ++vcpu) {
     const ApicConfig apic{.vcpu = VcpuId{vcpu},
                           .apic_id = vcpu * config.apic_id_step,

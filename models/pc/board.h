@@ -28,6 +28,7 @@ struct BoardConfig {
   uint32_t vcpus = 1;
   uint32_t apic_id_step = 1;  // a vCPU's APIC id is its number times this: 2 under Xen, 1 under QEMU
   bool x2apic = true;
+  bool holes_read_zero = false;  // where there is neither memory nor device: zeroes (QEMU), else all ones
   uint64_t apic_bus_hz = 1'000'000'000;
   uint64_t tsc_hz = 1'000'000'000;
 };

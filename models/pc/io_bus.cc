@@ -79,7 +79,7 @@ const IoBus::MmioRoute* IoBus::find_mmio(Gpa gpa, unsigned bytes) const {
 uint64_t IoBus::mmio_read(Gpa gpa, unsigned bytes) {
   const uint64_t mask = bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes)) - 1;
   const MmioRoute* route = find_mmio(gpa, bytes);
-  if (route == nullptr) return mask;
+  if (route == nullptr) return holes_read_zero_ ? 0 : mask;
   return route->device->mmio_read(gpa.v - route->range.first.v, bytes) & mask;
 }
 

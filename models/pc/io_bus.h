@@ -11,6 +11,9 @@ namespace xensim::pc {
 
 class IoBus {
  public:
+  // `holes_read_zero`: an MMIO read that no device claims gives zeroes, else all ones.
+  explicit IoBus(bool holes_read_zero = false) : holes_read_zero_(holes_read_zero) {}
+
   // The device must outlive the bus. Ranges must not overlap those that are there already (XS_CHECK).
   void attach(PortDevice& device);
   void attach(MmioDevice& device);
@@ -24,6 +27,8 @@ class IoBus {
   void mmio_write(Gpa gpa, unsigned bytes, uint64_t value);
 
  private:
+  const bool holes_read_zero_;
+
   struct PortRoute {
     PortRange range;
     PortDevice* device;

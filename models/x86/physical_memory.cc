@@ -14,7 +14,8 @@ uint64_t all_ones(unsigned bytes) { return bytes >= 8 ? ~uint64_t{0} : (uint64_t
 
 uint64_t on_mmio_read(uc_engine*, uint64_t offset, unsigned bytes, void* user) {
   const auto& region = *static_cast<const PhysicalMemory::Region*>(user);
-  return region.sink ? region.sink->mmio_load(region.gpa + offset, bytes) : all_ones(bytes);
+  if (region.sink) return region.sink->mmio_load(region.gpa + offset, bytes);
+  return region.zeroes ? 0 : all_ones(bytes);
 }
 
 void on_mmio_write(uc_engine*, uint64_t offset, unsigned bytes, uint64_t value, void* user) {
@@ -44,7 +45,10 @@ constexpr unsigned kChunkShift = 16;
 
 }  // namespace
 
-PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink) : engine_(engine), sink_(sink) { watch_holes(); }
+PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero)
+    : engine_(engine), sink_(sink), holes_read_zero_(holes_read_zero) {
+  watch_holes();
+}
 
 Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
   if (bytes == 0 || (gpa | bytes) % kPageSize != 0)
@@ -149,7 +153,7 @@ bool PhysicalMemory::map_hole(uint64_t gpa) {
   if (after != regions_.end()) end = std::min(end, after->first);
   if (after != regions_.begin()) begin = std::max(begin, std::prev(after)->second.end);
   Region& region = regions_[begin];
-  region = {end, Kind::kOpenBus, nullptr, begin, 0, nullptr};
+  region = {end, Kind::kOpenBus, nullptr, begin, 0, nullptr, holes_read_zero_};
   remap(begin, region);
   ++open_bus_;
   return true;
@@ -201,7 +205,7 @@ const std::byte* PhysicalMemory::ram(uint64_t gpa) const {
 
 uint64_t PhysicalMemory::read(uint64_t gpa, unsigned bytes) const {
   const std::byte* host = ram(gpa);
-  if (!host) return all_ones(bytes);
+  if (!host) return holes_read_zero_ ? 0 : all_ones(bytes);
   uint64_t value = 0;
   std::memcpy(&value, host, bytes);
   return value;

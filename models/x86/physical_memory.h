@@ -38,9 +38,11 @@ class PhysicalMemory {
     uint64_t gpa = 0;  // the region's first address
     uc_hook hook = 0;  // kMmio: makes the engine's state exact at an access; kRom: lets stores vanish
     MmioSink* sink = nullptr;
+    bool zeroes = false;  // kOpenBus: reads give zeroes, else ones
   };
 
-  PhysicalMemory(Engine& engine, MmioSink& sink);
+  // `holes_read_zero`: where nothing is mapped a read gives zeroes, as under QEMU; else ones.
+  PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero = false);
 
   // Page granular; a range that overlaps RAM or a device is an error (kInput).
   Status map_ram(uint64_t gpa, std::span<std::byte> host, bool writable);
@@ -54,8 +56,8 @@ class PhysicalMemory {
   const Region* find(uint64_t gpa) const;
   // Host address of the RAM or ROM byte at `gpa`, good until the end of its page; nullptr: none.
   const std::byte* ram(uint64_t gpa) const;
-  // Reads that may meet anything, within one page; holes give ones, devices too (page tables and descriptors are not in
-  // them).
+  // Reads that may meet anything, within one page; holes give what they give the guest, devices too (page tables and
+  // descriptors are not in them).
   uint64_t read(uint64_t gpa, unsigned bytes) const;
   // Writes to RAM so that translated code is dropped; elsewhere nothing happens.
   void write(uint64_t gpa, const void* bytes, size_t size);
@@ -78,6 +80,7 @@ class PhysicalMemory {
 
   Engine& engine_;
   MmioSink& sink_;
+  const bool holes_read_zero_;
   Regions regions_;
   size_t open_bus_ = 0;
   std::vector<uc_hook> hole_hooks_;

@@ -19,6 +19,7 @@ namespace xensim::x86 {
 
 struct SoftCpuConfig {
   unsigned vcpus = 1;
+  bool holes_read_zero = false;  // what a read gives where neither memory nor device is: zeroes, else ones
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.

@@ -26,7 +26,6 @@ int64_t console_write(HypercallContext& context, uint32_t count, Gva buffer) {
 }  // namespace
 
 int64_t do_console_io(HypercallContext& context) {
-  if (context.flavour().few_hypercalls) return -XEN_ENOSYS;
   // A release build of Xen keeps its console for the control domain (measured: -EPERM).
   if (!context.domain.privileged()) return -XEN_EPERM;
   const auto count = static_cast<uint32_t>(context.arg(1));

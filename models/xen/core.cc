@@ -31,6 +31,7 @@ class Core final : public CoreApi {
 
   Status create_domain(const DomainConfig& config) override;
   uint64_t hypercall(VcpuRef ref, const HypercallRegs& regs) override;
+  const HypercallRegs* preempted(VcpuRef ref) override;
   bool write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef ref, uint32_t msr) override;
   std::optional<XenCpuidResult> cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) override;
@@ -73,6 +74,10 @@ Status check_config(const Hypervisor& hv, const DomainConfig& config) {
   if (config.max_grant_frames == 0) {
     return input_error(fmt::format("domain {}: max_grant_frames is 0, at least 1 is needed", config.id.v));
   }
+  if (config.pirqs > PirqTable::kMax) {
+    return input_error(
+        fmt::format("domain {}: pirqs is {}, allowed are 0 to {}", config.id.v, config.pirqs, PirqTable::kMax));
+  }
   for (const RamRange& range : config.ram) {
     if (((range.start.v | range.bytes | range.base.v) & (kPageSize - 1)) != 0) {
       return input_error(fmt::format("domain {}: RAM at {:#x} is not page aligned", config.id.v, range.start.v));
@@ -87,6 +92,10 @@ Status Core::create_domain(const DomainConfig& config) {
   if (hv_.flavour().wide_event_limit && config.max_event_channels == kDefaultMaxPort) {
     adjusted.max_event_channels = kWideMaxPort;
   }
+  if (hv_.flavour().pirqs_for_all) {
+    adjusted.emulated_pirqs = true;
+    adjusted.pirqs = PirqTable::kMax;
+  }
   Domain& domain = hv_.add_domain(adjusted);
   Entry entry(hv_);
   update_wallclock(entry, domain);
@@ -96,17 +105,23 @@ Status Core::create_domain(const DomainConfig& config) {
 
 uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
   Vcpu& current = vcpu(ref);
-  if (regs.mode64) {
-    if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM);
-    HypercallContext context(hv_, current.domain(), current, regs);
-    return static_cast<uint64_t>(dispatch_hypercall(context));
+  current.continuation.reset();
+  HypercallRegs seen = regs;
+  if (!regs.mode64) {
+    seen.nr &= 0xffffffff;
+    for (uint64_t& argument : seen.args) argument &= 0xffffffff;
   }
-  if (regs.cpl != 0) return static_cast<uint32_t>(-XEN_EPERM);
-  HypercallRegs narrow = regs;
-  narrow.nr &= 0xffffffff;
-  for (uint64_t& argument : narrow.args) argument &= 0xffffffff;
-  HypercallContext context(hv_, current.domain(), current, narrow);
-  return static_cast<uint32_t>(dispatch_hypercall(context));
+  const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;
+  if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM) & mask;
+  HypercallContext context(hv_, current.domain(), current, seen);
+  const uint64_t result = static_cast<uint64_t>(dispatch_hypercall(context)) & mask;
+  current.continuation = context.continuation;
+  return result;
+}
+
+const HypercallRegs* Core::preempted(VcpuRef ref) {
+  const Vcpu& current = vcpu(ref);
+  return current.continuation ? &*current.continuation : nullptr;
 }
 
 bool Core::write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) {

@@ -30,7 +30,9 @@ struct DomainConfig {
   uint32_t reserved_ports = 2;         // taken by xenstore (1) and console (2) at creation, as xl does
   uint32_t max_grant_frames = 64;
   uint32_t max_maptrack_frames = 1024;
-  bool privileged = false;  // the host-kernel domain
+  bool privileged = false;      // the host-kernel domain
+  bool emulated_pirqs = false;  // PHYSDEVOPs, as a type=hvm domain has them
+  uint32_t pirqs = 56;          // how many it has, at most 256
 };
 
 // An upcall that a vCPU shall take now through its IDT.
@@ -82,6 +84,10 @@ class CoreApi {
 
   // A hypercall; gives RAX. A vCPU that blocked itself is no longer runnable afterwards.
   virtual uint64_t hypercall(VcpuRef vcpu, const HypercallRegs& regs) = 0;
+  // The registers of the vCPU's last hypercall if it was preempted: the vCPU has to execute its hypercall instruction
+  // again with number and arguments as they are here, once it took the upcall that is pending; its other registers
+  // stay, RAX is the number. nullptr: the call is over. Valid until the vCPU's next hypercall.
+  virtual const HypercallRegs* preempted(VcpuRef vcpu) = 0;
   // The hypervisor's MSRs. false: #GP(0). `mode64`: the vCPU's bitness, latched by the hypercall-page MSR.
   virtual bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) = 0;
   virtual std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) = 0;

@@ -22,6 +22,10 @@ uint32_t tsc_khz(const ClockSample& clock) {
 
 XenCpuidResult time_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
   const ClockSample clock = entry.platform().clock(vcpu.domain().id());
+  if (entry.flavour().short_cpuid_leaves) {
+    return {
+        .eax = tsc_khz(clock), .ecx = clock.tsc_to_system_mul, .edx = static_cast<uint32_t>(int32_t{clock.tsc_shift})};
+  }
   switch (subleaf) {
     case 0: return {.eax = kTscIsSafe | kHasRdtscp, .ebx = 0, .ecx = tsc_khz(clock), .edx = 1};
     case 1: return {.ecx = clock.tsc_to_system_mul, .edx = static_cast<uint32_t>(int32_t{clock.tsc_shift})};
@@ -31,12 +35,12 @@ XenCpuidResult time_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
 }
 
 XenCpuidResult hvm_leaf(Entry& entry, Vcpu& vcpu, uint32_t subleaf) {
-  if (subleaf != 0) return {};
   if (entry.flavour().short_cpuid_leaves) {
     return {.eax = XEN_HVM_CPUID_APIC_ACCESS_VIRT | XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_IOMMU_MAPPINGS |
                    XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_UPCALL_VECTOR,
             .ebx = vcpu.id().v};
   }
+  if (subleaf != 0) return {};
   return {.eax = XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT |
                  XEN_HVM_CPUID_UPCALL_VECTOR,
           .ebx = vcpu.id().v,

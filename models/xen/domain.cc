@@ -14,11 +14,13 @@ Maddr new_page(Platform& platform, DomId owner) { return {platform.allocate_page
 Domain::Domain(Platform& platform, const DomainConfig& config)
     : lock(LockRank::kDomain, Site::kDomainLock, config.id),
       evtchn(platform, config.id, config.max_event_channels, config.reserved_ports),
+      pirqs(config.pirqs),
       callback_via(platform, Site::kCallbackVia, config.id),
       callback_lock(LockRank::kCallback, Site::kCallbackLock, config.id),
       poll_mask{{{platform, Site::kPollMask, config.id, 0}, {platform, Site::kPollMask, config.id, 1}}},
       id_(config.id),
       privileged_(config.privileged),
+      has_pirqs_(config.emulated_pirqs),
       shared_info_(new_page(platform, config.id)),
       p2m_(std::make_unique<P2m>(platform, config)),
       grants_(std::make_unique<GrantTable>(platform, config)) {

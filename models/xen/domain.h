@@ -13,6 +13,7 @@
 #include "models/xen/core_api.h"
 #include "models/xen/evtchn_table.h"
 #include "models/xen/locks.h"
+#include "models/xen/pirq.h"
 #include "models/xen/platform.h"
 #include "models/xen/shared.h"
 #include "models/xen/vcpu.h"
@@ -35,6 +36,8 @@ class Domain {
 
   DomId id() const { return id_; }
   bool privileged() const { return privileged_; }
+  // May it have emulated interrupts as PIRQs (type=hvm, or trait pirqs_for_all)?
+  bool has_pirqs() const { return has_pirqs_; }
   uint32_t vcpu_count() const { return static_cast<uint32_t>(vcpus_.size()); }
   // nullptr: there is no such vCPU. Any number a guest gave may be asked.
   Vcpu* vcpu(uint64_t number) { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }
@@ -65,6 +68,7 @@ class Domain {
   std::optional<uint8_t> shutdown_code XS_GUARDED_BY(lock);
 
   EvtchnTable evtchn;
+  PirqTable pirqs XS_GUARDED_BY(lock);
 
   // SCHEDOP_watchdog: deadlines in use, a bit each.
   uint32_t watchdogs_in_use XS_GUARDED_BY(lock) = 0;
@@ -80,6 +84,7 @@ class Domain {
  private:
   DomId id_;
   bool privileged_;
+  bool has_pirqs_;
   Maddr shared_info_;
   Maddr dummy_info_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;

@@ -23,12 +23,18 @@ std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access acc
 
 int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from, Site site) {
   while (!to.empty()) {
-    const size_t chunk = chunk_at(from.v, to.size());
-    const std::optional<Maddr> at = guest_address(entry, vcpu, from, Access::kRead);
-    if (!at) return -XEN_EFAULT;
-    entry.platform().read(site, *at, to.first(chunk));
-    to = to.subspan(chunk);
-    from.v += chunk;
+    const std::span<std::byte> chunk = to.first(chunk_at(from.v, to.size()));
+    const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), from, Access::kRead);
+    if (!gpa) return -XEN_EFAULT;
+    const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kRead);
+    if (!at && !entry.holes_read_zero) return -XEN_EFAULT;
+    if (at) {
+      entry.platform().read(site, *at, chunk);
+    } else {
+      std::fill(chunk.begin(), chunk.end(), std::byte{0});
+    }
+    to = to.subspan(chunk.size());
+    from.v += chunk.size();
   }
   return 0;
 }
@@ -36,9 +42,11 @@ int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from,
 int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> from, Site site) {
   while (!from.empty()) {
     const size_t chunk = chunk_at(to.v, from.size());
-    const std::optional<Maddr> at = guest_address(entry, vcpu, to, Access::kWrite);
-    if (!at) return -XEN_EFAULT;
-    entry.platform().write(site, *at, from.first(chunk));
+    const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), to, Access::kWrite);
+    if (!gpa) return -XEN_EFAULT;
+    const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kWrite);
+    if (!at && !entry.holes_read_zero) return -XEN_EFAULT;
+    if (at) entry.platform().write(site, *at, from.first(chunk));
     from = from.subspan(chunk);
     to.v += chunk;
   }

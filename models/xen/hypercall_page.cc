@@ -13,12 +13,15 @@ namespace {
 constexpr unsigned kStubBytes = 32;
 constexpr unsigned kStubs = kPageSize / kStubBytes;
 
-// The same bytes serve 64- and 32-bit callers: `mov $number, %eax; vmcall; ret`.
-std::array<std::byte, kPageSize> hypercall_page() {
-  std::array<std::byte, kPageSize> page{};
+constexpr std::byte kFiller{0xcc};  // INT3
+
+// The same bytes serve 64- and 32-bit callers: `mov $number, %eax; vmcall; ret`. `plain`: slot 23 is no exception.
+std::array<std::byte, kPageSize> hypercall_page(bool plain) {
+  std::array<std::byte, kPageSize> page;
+  page.fill(kFiller);
   for (uint32_t number = 0; number < kStubs; ++number) {
     std::byte* const stub = page.data() + number * kStubBytes;
-    if (number == __HYPERVISOR_iret) {
+    if (number == __HYPERVISOR_iret && !plain) {
       constexpr unsigned char kUd2[] = {0x0f, 0x0b};
       std::memcpy(stub, kUd2, sizeof(kUd2));
       continue;
@@ -34,12 +37,12 @@ std::array<std::byte, kPageSize> hypercall_page() {
 
 bool write_hypercall_msr(Entry& entry, Vcpu& vcpu, uint32_t msr, uint64_t value) {
   if (msr != kHypercallMsr || (value & (kPageSize - 1)) != 0) return false;
-  const std::array<std::byte, kPageSize> page = hypercall_page();
+  const std::array<std::byte, kPageSize> page = hypercall_page(entry.flavour().hypercall_page_plain);
   return copy_to_physical(entry, vcpu.domain(), Gpa{value}, page, Site::kHypercallPage) == 0;
 }
 
-std::optional<uint64_t> read_hypercall_msr(Entry& /*entry*/, Vcpu& /*vcpu*/, uint32_t msr) {
-  if (msr != kHypercallMsr) return std::nullopt;
+std::optional<uint64_t> read_hypercall_msr(Entry& entry, Vcpu& /*vcpu*/, uint32_t msr) {
+  if (msr != kHypercallMsr || entry.flavour().hypercall_page_plain) return std::nullopt;
   return 0;
 }
 

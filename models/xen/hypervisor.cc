@@ -22,6 +22,33 @@ constexpr std::array<Handler, kHypercalls> make_handlers() {
 
 constexpr std::array<Handler, kHypercalls> kHandlers = make_handlers();
 
+// Trait few_hypercalls: these alone are there.
+bool is_one_of_few(uint64_t number) {
+  switch (number) {
+    case __HYPERVISOR_memory_op:
+    case __HYPERVISOR_set_timer_op:
+    case __HYPERVISOR_xen_version:
+    case __HYPERVISOR_grant_table_op:
+    case __HYPERVISOR_vcpu_op:
+    case __HYPERVISOR_sched_op:
+    case __HYPERVISOR_event_channel_op:
+    case __HYPERVISOR_physdev_op:
+    case __HYPERVISOR_hvm_op: return true;
+    default: return false;
+  }
+}
+
+// Trait holes_read_zero is QEMU's; these calls are KVM's own, which gives -EFAULT as Xen does.
+bool served_by_kernel(const HypercallRegs& regs) {
+  switch (regs.nr) {
+    case __HYPERVISOR_sched_op: return true;
+    case __HYPERVISOR_event_channel_op: return regs.args[0] == EVTCHNOP_send;
+    case __HYPERVISOR_vcpu_op:
+      return regs.args[0] == VCPUOP_set_singleshot_timer || regs.args[0] == VCPUOP_stop_singleshot_timer;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 Domain* HypercallContext::domain_by_any_id(DomId id) const { return id.v == DOMID_SELF ? &domain : hv.find_domain(id); }
@@ -33,6 +60,8 @@ int64_t HypercallContext::absent_domain_error(DomId id) const {
 int64_t dispatch_hypercall(HypercallContext& context) {
   const uint64_t number = context.regs.nr;
   if (number >= kHypercalls || kHandlers[number] == nullptr) return -XEN_ENOSYS;
+  if (context.flavour().few_hypercalls && !is_one_of_few(number)) return -XEN_ENOSYS;
+  context.holes_read_zero = context.flavour().holes_read_zero && !served_by_kernel(context.regs);
   return kHandlers[number](context);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/xen/core_api.h"
@@ -58,6 +59,9 @@ struct Entry : LockContext {
   const Flavour& flavour() const { return hv.flavour(); }
 
   Hypervisor& hv;
+  // Guest addresses behind which no memory lies read as zeroes and swallow what is written (trait holes_read_zero),
+  // instead of -EFAULT.
+  bool holes_read_zero = false;
 };
 
 // What a hypercall handler is given. `regs.args` are cut to 32 bits where the caller is in 32-bit mode.
@@ -76,6 +80,8 @@ struct HypercallContext : Entry {
   Domain& domain;  // current->domain
   Vcpu& vcpu;      // current
   const HypercallRegs& regs;
+  // The call was preempted and goes on with these registers (continuation.h).
+  std::optional<HypercallRegs> continuation;
 };
 
 // Handlers, one a hypercall; each gives RAX (0 or positive, or a negative errno). Guest memory is reached through

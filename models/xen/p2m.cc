@@ -1,12 +1,25 @@
 #include "models/xen/p2m.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "models/base/check.h"
 
 namespace xensim::xen {
 namespace {
 
 constexpr uint64_t kNowhere = ~uint64_t{0};
-constexpr uint32_t kRamType = 1;  // of an e820 entry
+// Types of e820 entries.
+constexpr uint32_t kRamType = 1;
+constexpr uint32_t kReservedType = 2;
+constexpr uint32_t kAcpiType = 3;
+
+// What the toolstack of a type=pvh domain writes behind RAM: its special pages, and the ACPI tables (root pointer,
+// their description, the tables).
+constexpr MemoryRange kToolstackRanges[] = {{0xfeff8000, 0x8000, kReservedType},
+                                            {0xfc008000, 0x40, kAcpiType},
+                                            {0xfc000000, 0x1000, kAcpiType},
+                                            {0xfc001000, 0x7000, kAcpiType}};
 
 }  // namespace
 
@@ -23,6 +36,8 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
     memory_map.push_back({ram.start.v, ram.bytes, kRamType});
     ranges_.push_back(std::move(range));
   }
+  memory_map.insert(memory_map.end(), std::begin(kToolstackRanges), std::end(kToolstackRanges));
+  owned_pages_ = first_pages_ + kToolstackPages;
 }
 
 const P2m::Range* P2m::range_of_gfn(uint64_t gfn) const {
@@ -58,7 +73,7 @@ P2mEntry P2m::lookup(Gfn gfn) const {
 
 std::optional<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
   const P2mEntry found = lookup(Gfn{gpa.v >> kPageShift});
-  if (!found.is_ram()) return std::nullopt;
+  if (!found.is_ram() && !found.is_foreign()) return std::nullopt;
   return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
 }
 
@@ -76,6 +91,7 @@ void P2m::forget_location(P2mEntry entry, Gfn gfn) {
 void P2m::set(Gfn gfn, P2mEntry entry) {
   XS_CHECK(gfn.v < kMaxGfn);
   forget_location(lookup(gfn), gfn);
+  foreign_.erase(gfn.v);
   if (entry.is_ram()) moved_[entry.frame.v] = gfn.v;
 
   const Range* range = range_of_gfn(gfn.v);
@@ -123,42 +139,73 @@ void P2m::take_reference(Mfn frame) { references_.take(frame.v); }
 
 void P2m::drop_reference(Mfn frame) { references_.drop(frame.v); }
 
+void P2m::set_foreign(Gfn gfn, Mfn frame, DomId owner) {
+  set(gfn, {PageType::kForeign, frame});
+  foreign_[gfn.v] = owner;
+}
+
+void P2m::overlay(Gfn gfn, Mfn frame) {
+  const auto found = std::find_if(overlays_.begin(), overlays_.end(),
+                                  [frame](const auto& overlay) { return overlay.first == frame.v; });
+  if (found != overlays_.end()) {
+    const Gfn before{found->second};
+    overlays_.erase(found);
+    reveal(before);
+  }
+  overlays_.emplace_back(frame.v, gfn.v);
+  set(gfn, {PageType::kRam, frame});
+}
+
+// Puts at `gfn` what lies there when the overlay that was on top is gone: the next one, RAM, or a hole.
+void P2m::reveal(Gfn gfn) {
+  for (auto overlay = overlays_.rbegin(); overlay != overlays_.rend(); ++overlay) {
+    if (overlay->second == gfn.v) return set(gfn, {PageType::kRam, Mfn{overlay->first}});
+  }
+  const Range* range = range_of_gfn(gfn.v);
+  if (range == nullptr) return set(gfn, {});
+  set(gfn, {PageType::kRam, Mfn{range->first_frame + (gfn.v - range->first_gfn)}});
+}
+
 void P2m::free_page(Mfn frame) {
-  if (owns_ram(frame)) free_pages_.push_back(frame.v);
+  if (!owns_ram(frame)) return;
+  free_pages_.push_back(frame.v);
+  --owned_pages_;
 }
 
-uint64_t P2m::pages_ever() const {
-  const std::shared_lock guard(overrides_mutex_);
-  return first_pages_ + extra_frames_.size() + unplaced_pages_;
+bool P2m::take_allowance(uint64_t pages) {
+  if (owned_pages_ + pages > max_pages()) return false;
+  owned_pages_ += pages;
+  return true;
 }
 
-uint64_t P2m::current_pages() const { return pages_ever() - free_pages_.size(); }
-
-std::optional<Mfn> P2m::take_page() {
+P2m::NewPage P2m::new_page() {
   {
     const std::lock_guard guard(references_mutex_);
-    for (size_t i = 0; i < free_pages_.size(); ++i) {
-      const uint64_t frame = free_pages_[i];
-      if (references_.contains(frame)) continue;  // somebody still uses it through a grant
-      free_pages_.erase(free_pages_.begin() + static_cast<std::ptrdiff_t>(i));
-      return Mfn{frame};
+    for (auto free = free_pages_.begin(); free != free_pages_.end(); ++free) {
+      const Mfn frame{*free};
+      if (references_.contains(frame.v)) continue;  // somebody still uses it through a grant
+      free_pages_.erase(free);
+      return {frame, false};
     }
   }
-  if (pages_ever() >= max_pages()) return std::nullopt;
   const Mfn fresh = platform_.allocate_page(dom_);
   const std::unique_lock guard(overrides_mutex_);
   extra_frames_.insert(fresh.v);
-  return fresh;
+  return {fresh, true};
 }
 
-bool P2m::take_unplaced_page() {
-  if (pages_ever() >= max_pages()) return false;
-  ++unplaced_pages_;
+bool P2m::claim(uint64_t pages) {
+  if (pages == 0) {
+    claimed_pages_ = 0;
+    return true;
+  }
+  if (claimed_pages_ != 0 || pages <= owned_pages_ || pages > max_pages()) return false;
+  claimed_pages_ = pages - owned_pages_;
   return true;
 }
 
 Gfn P2m::highest_gfn() const {
-  uint64_t highest = 0;
+  uint64_t highest = kLastSpecialGfn;
   for (const Range& range : ranges_) {
     for (uint64_t left = range.pages; left > 0 && range.first_gfn + left - 1 > highest; --left) {
       const uint64_t gfn = range.first_gfn + left - 1;

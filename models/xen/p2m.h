@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@ enum class PageType : uint8_t {
   kRam,      // the domain's own page: RAM, shared_info or a frame of its grant table
   kGrantRw,  // a page mapped through a grant
   kGrantRo,
+  kForeign,  // another domain's page, which a privileged domain mapped
 };
 
 struct P2mEntry {
@@ -39,14 +41,19 @@ struct P2mEntry {
   bool is_ram() const { return type == PageType::kRam; }
   bool is_hole() const { return type == PageType::kHole; }
   bool is_grant() const { return type == PageType::kGrantRw || type == PageType::kGrantRo; }
+  bool is_foreign() const { return type == PageType::kForeign; }
   friend bool operator==(const P2mEntry&, const P2mEntry&) = default;
 };
 
 // Frame numbers from here on do not exist (4-level map; measured on Xen 4.17: -ENOENT).
 inline constexpr uint64_t kMaxGfn = uint64_t{1} << 36;
 
-// RAM that a domain may take beyond what it was created with, in pages: the toolstack's slack of 1 MiB.
+// RAM that a domain may have beyond what it was created with, in pages: the toolstack's slack of 1 MiB. Of that the
+// toolstack takes for itself 8 special pages (the rings of xenstore and console among them) and 9 of firmware tables;
+// they are counted and told of in the memory map, but nothing lies there yet.
 inline constexpr uint64_t kSlackPages = 256;
+inline constexpr uint64_t kToolstackPages = 17;
+inline constexpr uint64_t kLastSpecialGfn = 0xfefff;
 
 // A row of the memory map that XENMEM_memory_map gives (hvm/e820.h).
 struct MemoryRange {
@@ -66,8 +73,8 @@ class P2m {
 
   // The entry of any number a guest gave. No scheduling point.
   P2mEntry lookup(Gfn gfn) const;
-  // Where `gpa` lies in machine memory, if a page of the domain's own is there (no hole, no grant mapping; all of those
-  // can be written). No scheduling point.
+  // Where `gpa` lies in machine memory, if a page of the domain's own is there or a foreign one (no hole, no grant
+  // mapping; all of those can be written). No scheduling point.
   std::optional<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
   bool is_ram(Entry& entry, Gfn gfn) const;
 
@@ -92,14 +99,29 @@ class P2m {
 
   // Gives an unmapped RAM page back to the domain's allowance.
   void free_page(Mfn frame) XS_REQUIRES(lock);
-  // A page of the allowance, contents unknown; nullopt: the domain has all it may have.
-  std::optional<Mfn> take_page() XS_REQUIRES(lock);
-  // Counts a page that the domain has without having it anywhere in its map. false: it has all it may have.
-  bool take_unplaced_page() XS_REQUIRES(lock);
+  // Counts so many more pages as the domain's, all or none. false: it may not have that many.
+  bool take_allowance(uint64_t pages) XS_REQUIRES(lock);
+  // A RAM page for the domain, of those that take_allowance counted.
+  struct NewPage {
+    Mfn frame;
+    bool zeroed = false;  // else its contents are what they were
+  };
+  NewPage new_page() XS_REQUIRES(lock);
+
+  // Shows a page that is no RAM at `gfn` and nowhere else, over whatever is there; where it was, what it covered shows
+  // again (trait overlays_reveal).
+  void overlay(Gfn gfn, Mfn frame) XS_REQUIRES(lock);
+
+  // Whose page lies at `gfn`; only where the entry is foreign.
+  DomId foreign_owner(Gfn gfn) const XS_REQUIRES(lock) { return foreign_.at(gfn.v); }
+  void set_foreign(Gfn gfn, Mfn frame, DomId owner) XS_REQUIRES(lock);
 
   // RAM pages that the domain has now, and may have at most.
-  uint64_t current_pages() const XS_REQUIRES(lock);
+  uint64_t current_pages() const XS_REQUIRES(lock) { return owned_pages_; }
   uint64_t max_pages() const { return first_pages_ + kSlackPages; }
+  // XENMEM_claim_pages: that many pages in all shall be the domain's to take; 0 drops the claim. false: there is one
+  // already, or it asks for less than the domain has or more than it may have.
+  bool claim(uint64_t pages) XS_REQUIRES(lock);
   // The highest gfn that is no hole.
   Gfn highest_gfn() const XS_REQUIRES(lock);
 
@@ -117,9 +139,9 @@ class P2m {
 
   const Range* range_of_gfn(uint64_t gfn) const;
   const Range* range_of_frame(uint64_t frame) const;
-  uint64_t pages_ever() const XS_REQUIRES(lock);
   std::optional<P2mEntry> find_override(uint64_t gfn) const;
   void forget_location(P2mEntry entry, Gfn gfn) XS_REQUIRES(lock);
+  void reveal(Gfn gfn) XS_REQUIRES(lock);
 
   Platform& platform_;
   const DomId dom_;
@@ -138,8 +160,12 @@ class P2m {
 
   // By frame: where a page of the domain's own is now, if not where it was at creation; ~0: nowhere.
   std::map<uint64_t, uint64_t> moved_ XS_GUARDED_BY(lock);
-  std::vector<uint64_t> free_pages_ XS_GUARDED_BY(lock);
-  uint64_t unplaced_pages_ XS_GUARDED_BY(lock) = 0;
+  std::deque<uint64_t> free_pages_ XS_GUARDED_BY(lock);  // the oldest first
+  uint64_t owned_pages_ XS_GUARDED_BY(lock) = 0;
+  uint64_t claimed_pages_ XS_GUARDED_BY(lock) = 0;
+  std::map<uint64_t, DomId> foreign_ XS_GUARDED_BY(lock);  // by gfn
+  // Trait overlays_reveal: frame and gfn of each overlay, the topmost last.
+  std::vector<std::pair<uint64_t, uint64_t>> overlays_ XS_GUARDED_BY(lock);
 };
 
 }  // namespace xensim::xen

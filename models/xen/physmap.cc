@@ -11,11 +11,19 @@
 namespace xensim::xen {
 namespace {
 
+// Drops what the map held on another domain's page.
+void forget_foreign(HypercallContext& context, P2m& p2m, Gfn gfn) XS_REQUIRES(p2m.lock) {
+  const P2mEntry found = p2m.lookup(gfn);
+  if (Domain* const owner = context.hv.find_domain(p2m.foreign_owner(gfn)); owner != nullptr) {
+    owner->p2m().drop_reference(found.frame);
+  }
+}
+
 // Removes what lies at `gfn`, so that something else can be mapped there. 0 or an errno.
 int64_t clear_slot(P2m& p2m, Gfn gfn, Mfn next) XS_REQUIRES(p2m.lock) {
   const P2mEntry found = p2m.lookup(gfn);
   if (found.is_hole() || found.frame == next) return 0;
-  if (found.is_grant() && !p2m.owns_ram(found.frame)) return -XEN_ENXIO;
+  if (!found.is_ram() && !(found.is_grant() && p2m.owns_ram(found.frame))) return -XEN_ENXIO;
   p2m.set(gfn, {});
   p2m.free_page(found.frame);  // a special page (shared_info, a grant frame) is merely unhooked
   return 0;
@@ -24,6 +32,11 @@ int64_t clear_slot(P2m& p2m, Gfn gfn, Mfn next) XS_REQUIRES(p2m.lock) {
 // Maps one of the domain's own pages at `gfn`, and nowhere else.
 int64_t place_page(HypercallContext& context, P2m& p2m, Mfn frame, Gfn gfn) {
   const LockGuard guard(context, p2m.lock);
+  if (context.flavour().overlays_reveal) {
+    if (gfn.v >= kMaxGfn) return -XEN_ENOENT;
+    p2m.overlay(gfn, frame);
+    return 0;
+  }
   if (const int64_t error = clear_slot(p2m, gfn, frame); error != 0) return error;
   const std::optional<Gfn> old = p2m.gfn_of(frame);
   if (old && *old != gfn) p2m.set(*old, {});
@@ -65,6 +78,38 @@ int64_t move_page(HypercallContext& context, Domain& domain, Gfn from, Gfn to) {
   return result;
 }
 
+// Puts another domain's frame, on which the caller has a reference, at `gfn` of `domain`.
+int64_t place_foreign(HypercallContext& context, Domain& domain, DomId owner, Mfn frame, Gfn gfn) {
+  P2m& p2m = domain.p2m();
+  const LockGuard guard(context, p2m.lock);
+  if (const int64_t error = clear_slot(p2m, gfn, frame); error != 0) return error;
+  if (!p2m.lookup(gfn).is_hole()) return -XEN_EPERM;  // that frame again
+  if (gfn.v >= kMaxGfn) return -XEN_ENOENT;
+  p2m.set_foreign(gfn, frame, owner);
+  return 0;
+}
+
+// Is a mapping in the way that populate may not replace?
+bool is_blocked(const P2m& p2m, uint64_t gfn, uint64_t pages) {
+  for (uint64_t i = 0; i < pages; ++i) {
+    const P2mEntry found = p2m.lookup(Gfn{gfn + i});
+    if (found.is_grant() || found.is_foreign()) return true;
+  }
+  return false;
+}
+
+// Gives the gfn a new page; one that was there stays the domain's, in Xen too, although nothing leads to it any more.
+bool populate_page(HypercallContext& context, P2m& p2m, Gfn gfn) XS_REQUIRES(p2m.lock) {
+  if (gfn.v >= kMaxGfn) return false;
+  const P2m::NewPage page = p2m.new_page();
+  if (!page.zeroed) {
+    constexpr std::array<std::byte, kPageSize> kZeroes{};
+    context.platform().write(Site::kGuestData, Maddr{page.frame.v << kPageShift}, kZeroes);
+  }
+  p2m.set(gfn, {PageType::kRam, page.frame});
+  return true;
+}
+
 }  // namespace
 
 int64_t map_to_physmap(HypercallContext& context, Domain& domain, uint32_t space, uint64_t idx, Gfn gfn) {
@@ -78,10 +123,23 @@ int64_t map_to_physmap(HypercallContext& context, Domain& domain, uint32_t space
   }
 }
 
-int64_t map_foreign(HypercallContext& context, uint16_t domid) {
-  const Domain* const foreign = context.domain_by_any_id(DomId{domid});
-  if (foreign == nullptr && domid != 0) return -XEN_ESRCH;
-  return foreign == &context.domain ? -XEN_EINVAL : -XEN_EPERM;
+int64_t map_foreign(HypercallContext& context, Domain& domain, DomId owner, Gfn from, Gfn gfn) {
+  if (!domain.privileged()) return -XEN_EPERM;
+  Domain* const foreign = context.hv.find_domain(owner);
+  if (foreign == nullptr) return -XEN_ESRCH;
+  if (foreign == &domain) return -XEN_EPERM;
+  const std::optional<Mfn> frame = foreign->p2m().acquire_page(from);
+  if (!frame) return -XEN_EINVAL;
+  const int64_t result = place_foreign(context, domain, owner, *frame, gfn);
+  if (result != 0) foreign->p2m().drop_reference(*frame);
+  return result;
+}
+
+int64_t map_foreign_frame(HypercallContext& context, Domain& owner, Mfn frame, Gfn gfn) {
+  owner.p2m().take_reference(frame);
+  const int64_t result = place_foreign(context, context.domain, owner.id(), frame, gfn);
+  if (result != 0) owner.p2m().drop_reference(frame);
+  return result;
 }
 
 int64_t remove_guest_page(HypercallContext& context, Domain& domain, Gfn gfn) {
@@ -89,29 +147,37 @@ int64_t remove_guest_page(HypercallContext& context, Domain& domain, Gfn gfn) {
   const LockGuard guard(context, p2m.lock);
   const P2mEntry found = p2m.lookup(gfn);
   if (found.is_hole()) return -XEN_ENOENT;
-  if (found.is_grant() && !p2m.owns_ram(found.frame)) return -XEN_ENXIO;
+  if (!found.is_ram() && !(found.is_grant() && p2m.owns_ram(found.frame))) return -XEN_ENXIO;
   p2m.set(gfn, {});
   p2m.free_page(found.frame);
   return 0;
 }
 
-int64_t populate_guest_page(HypercallContext& context, Domain& domain, Gfn gfn) {
-  if (gfn.v >= kMaxGfn) return -XEN_EINVAL;
+int64_t unmap_guest_page(HypercallContext& context, Domain& domain, Gfn gfn) {
+  P2m& p2m = domain.p2m();
+  const LockGuard guard(context, p2m.lock);
+  const P2mEntry found = p2m.lookup(gfn);
+  if (!found.is_ram() && !found.is_foreign()) return -XEN_ENOENT;
+  if (found.is_foreign()) forget_foreign(context, p2m, gfn);
+  p2m.set(gfn, {});
+  return 0;
+}
+
+bool populate_extent(HypercallContext& context, Domain& domain, uint64_t gfn, uint32_t order) {
+  const uint64_t pages = uint64_t{1} << order;
   P2m& p2m = domain.p2m();
   {
     const LockGuard guard(context, p2m.lock);
-    if (!p2m.lookup(gfn).is_grant()) {
-      const std::optional<Mfn> frame = p2m.take_page();
-      if (!frame) return -XEN_ENOMEM;
-      constexpr std::array<std::byte, kPageSize> kZeroes{};
-      context.platform().write(Site::kGuestData, Maddr{frame->v << kPageShift}, kZeroes);
-      // A page that was here stays the domain's, in Xen too, although nothing leads to it any more.
-      p2m.set(gfn, {PageType::kRam, *frame});
-      return 0;
+    if (!p2m.take_allowance(pages)) return false;
+    if (!is_blocked(p2m, gfn, pages)) {
+      for (uint64_t i = 0; i < pages; ++i) {
+        if (!populate_page(context, p2m, Gfn{gfn + i})) return false;
+      }
+      return true;
     }
   }
-  shut_down(context, domain, SHUTDOWN_crash);  // as in Xen: a grant mapping is not to be replaced this way
-  return -XEN_EPERM;
+  shut_down(context, domain, SHUTDOWN_crash);  // as in Xen: such a mapping is not to be replaced this way
+  return false;
 }
 
 }  // namespace xensim::xen

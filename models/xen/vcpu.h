@@ -7,9 +7,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "models/base/types.h"
+#include "models/xen/abi/regs.h"
 #include "models/xen/locks.h"
 #include "models/xen/platform.h"
 #include "models/xen/shared.h"
@@ -66,6 +68,9 @@ class Vcpu {
   uint64_t time_written_ns XS_GUARDED_BY(lock) = 0;     // system time last shown; 0 = never
   uint64_t periodic_period_ns XS_GUARDED_BY(lock) = 0;  // 0 = stopped
   uint64_t periodic_last_ns XS_GUARDED_BY(lock) = 0;
+
+  // The hypercall that the vCPU is to make again, since it was preempted; the vCPU's own.
+  std::optional<HypercallRegs> continuation;
 
   // For CoreInspector alone: what the vCPU itself noted when it last went to sleep.
   std::vector<uint32_t> polled_ports;

@@ -14,9 +14,10 @@ constexpr int64_t kVersion = 4 << 16 | 17;
 constexpr std::string_view kExtraVersion = ".7";
 constexpr std::string_view kCapabilities = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 constexpr std::string_view kDenied = "<denied>";  // what the command line is to an unprivileged domain
-// Where the hypervisor would lie in a PV guest's address space.
+// Where the hypervisor would lie in a PV guest's address space; in a 32-bit one's it depends on the guest, and an HVM
+// guest has no such place.
 constexpr uint64_t kVirtStart64 = 0xffff800000000000;
-constexpr uint32_t kVirtStart32 = 0xf5800000;
+constexpr uint32_t kVirtStart32 = 0;
 
 constexpr uint32_t kFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
                                1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
@@ -52,6 +53,7 @@ int64_t get_features(HypercallContext& context, Gva at) {
   if (info.submap_idx != 0 && !context.flavour().features_any_submap) return -XEN_EINVAL;
   const uint32_t features = context.flavour().pv_style_features ? kPvStyleFeatures : kFeatures;
   info.submap = info.submap_idx == 0 ? features : 0;
+  if (info.submap_idx == 0 && context.domain.has_pirqs()) info.submap |= 1u << XENFEAT_hvm_pirqs;
   if (info.submap_idx == 0 && context.domain.privileged()) info.submap |= 1u << XENFEAT_dom0;
   return write_guest(context, at, info) ? 0 : -XEN_EFAULT;
 }

@@ -68,6 +68,7 @@ class SmallCore : public xen::CoreApi {
     if (regs.nr == 1) return copy(regs.args[0]);
     return static_cast<uint64_t>(-38);
   }
+  const xen::HypercallRegs* preempted(VcpuRef) override { return nullptr; }
   bool write_msr(VcpuRef, uint32_t, uint64_t value, bool) override { return value != 0; }
   std::optional<uint64_t> read_msr(VcpuRef, uint32_t msr) override {
     return msr == 1 ? std::optional(sum_) : std::nullopt;

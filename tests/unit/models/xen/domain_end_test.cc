@@ -12,7 +12,7 @@ constexpr DomId kHost = TwoGuests::kB;
 constexpr uint64_t kPlace = 0x50000;
 
 struct EndGuests : TwoGuests {
-  EndGuests() : TwoGuests({}, 1024, true), host(*core.api, kHost) {}
+  EndGuests() : TwoGuests({}, 1024, Host::kB), host(*core.api, kHost) {}
   xen::HostBackend host;
 };
 

@@ -14,7 +14,7 @@ constexpr uint64_t kPlace = 0x50000;
 constexpr uint32_t kBoth = GNTMAP_host_map | GNTMAP_device_map;
 
 struct HostGuests : TwoGuests {
-  HostGuests() : TwoGuests({}, 1024, true), host(*core.api, kHost) {}
+  HostGuests() : TwoGuests({}, 1024, Host::kB), host(*core.api, kHost) {}
 
   template <class T>
   int64_t event_op(DomId dom, uint32_t op, T& argument) {

@@ -149,5 +149,45 @@ TEST_CASE("every sub-op with an argument of zeroes, as measured on Xen 4.17.7") 
   CHECK(guests.call_with(kA, __HYPERVISOR_hvm_op, HVMOP_pagetable_dying, dying) == -XEN_EINVAL);
 }
 
+TEST_CASE("what KVM with QEMU has of it") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  uint64_t value = 0;
+  CHECK(set(guests, HVM_PARAM_CALLBACK_IRQ, uint64_t{2} << 56 | 0xf3) == 0);
+  CHECK(set(guests, HVM_PARAM_CALLBACK_IRQ, uint64_t{1} << 56 | 3 << 11) == -XEN_EINVAL);
+  CHECK(set(guests, HVM_PARAM_CALLBACK_IRQ, 0, 77) == -XEN_ESRCH);
+  CHECK(set(guests, HVM_PARAM_X87_FIP_WIDTH, 5) == -XEN_ENOSYS);
+  CHECK(set(guests, HVM_NR_PARAMS, 0) == -XEN_ENOSYS);
+  CHECK(get(guests, HVM_PARAM_CALLBACK_IRQ, value) == -XEN_ENOSYS);
+  CHECK(get(guests, HVM_PARAM_STORE_EVTCHN, value) == 0);
+  CHECK(value == 2);
+  CHECK(get(guests, HVM_PARAM_CONSOLE_EVTCHN, value) == 0);
+  CHECK(value == 1);
+  for (uint64_t op = 3; op < 30; ++op) {
+    if (op == HVMOP_set_evtchn_upcall_vector) continue;
+    CHECK(guests.call(kA, __HYPERVISOR_hvm_op, {op, TwoGuests::kArgument}) == -XEN_ENOSYS);
+  }
+  // A struct where no memory is reads as zeroes: domain 0.
+  CHECK(guests.call(kA, __HYPERVISOR_hvm_op, {HVMOP_get_param, TwoGuests::kRam + 0x1000}) == -XEN_ESRCH);
+}
+
+TEST_CASE("a privileged domain sets what a guest may not, by rules of its own") {
+  TwoGuests guests({}, 1024, TwoGuests::Host::kA);
+  constexpr uint16_t kB = TwoGuests::kB.v;
+  CHECK(set(guests, 35, 4, kB) == -XEN_EINVAL);
+  CHECK(set(guests, 35, 1, kB) == 0);
+  CHECK(set(guests, 35, 1, kB) == 0);
+  CHECK(set(guests, 35, 2, kB) == -XEN_EEXIST);
+  CHECK(set(guests, 10, 4, kB) == -XEN_EINVAL);   // timer mode
+  CHECK(set(guests, 9, 2, kB) == -XEN_EINVAL);    // viridian without its base
+  CHECK(set(guests, 14, 1, kB) == -XEN_EINVAL);   // ACPI state
+  CHECK(set(guests, 31, 6, kB) == -XEN_EINVAL);   // triple fault's reason
+  CHECK(set(guests, 33, 65, kB) == -XEN_EINVAL);  // ioreq server pages
+  CHECK(set(guests, 33, 64, kB) == 0);
+  CHECK(set(guests, 38, 2, kB) == -XEN_EINVAL);  // machine check capabilities
+  CHECK(set(guests, 4, 0, kB) == -XEN_EINVAL);
+  CHECK(set(guests, HVM_PARAM_VM86_TSS_SIZED, 0, kB) == -XEN_EINVAL);
+  CHECK(guests.platform.shutdowns.empty());
+}
+
 }  // namespace
 }  // namespace xensim

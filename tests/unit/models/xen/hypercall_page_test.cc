@@ -16,6 +16,15 @@ TEST_CASE("the page has a stub for each number, and none for iret") {
     CHECK(stub == std::array<uint8_t, 9>{0xb8, static_cast<uint8_t>(number), 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3});
   }
   CHECK(guests.peek<uint16_t>(TwoGuests::kA, 9 * kPageSize + 23 * 32) == 0x0b0f);
+  CHECK(guests.peek<uint8_t>(TwoGuests::kA, 9 * kPageSize + 23 * 32 + 2) == 0xcc);
+  CHECK(guests.peek<uint8_t>(TwoGuests::kA, 9 * kPageSize + 31) == 0xcc);
+}
+
+TEST_CASE("KVM's page has a stub for iret too, and its MSR cannot be read") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  CHECK(guests.core.api->write_msr(kVcpu, 0x40000000, 9 * kPageSize, true));
+  CHECK(guests.peek<uint16_t>(TwoGuests::kA, 9 * kPageSize + 23 * 32) == 0x17b8);
+  CHECK_FALSE(guests.core.api->read_msr(kVcpu, 0x40000000).has_value());
 }
 
 TEST_CASE("what the MSR refuses") {
@@ -56,6 +65,12 @@ TEST_CASE("the leaves in which KVM differs") {
   CHECK(hvm->eax == 0x4f);
   CHECK(hvm->ebx == 1);
   CHECK(hvm->ecx == 0);
+  CHECK(guests.core.api->cpuid(kVcpu, 0x40000004, 3)->eax == 0x4f);
+  for (const uint32_t subleaf : {0u, 1u, 7u}) {
+    const std::optional<xen::XenCpuidResult> time = guests.core.api->cpuid(kVcpu, 0x40000003, subleaf);
+    CHECK(time->eax == 1000000);
+    CHECK(time->ecx != 0);
+  }
 }
 
 }  // namespace

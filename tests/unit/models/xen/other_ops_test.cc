@@ -105,12 +105,39 @@ TEST_CASE("calls that a guest is refused") {
     guests.poke(kA, kAt, std::array<std::byte, 256>{});
     return guests.call(kA, nr, {a0, a1, a2});
   };
-  for (uint64_t op = 0; op < 32; ++op) CHECK(call(__HYPERVISOR_physdev_op, op, kAt) == -XEN_ENOSYS);
+  for (uint64_t op = 0; op < 40; ++op) CHECK(call(__HYPERVISOR_physdev_op, op, kAt) == -XEN_ENOSYS);
   for (const uint64_t nr : {__HYPERVISOR_platform_op, __HYPERVISOR_sysctl, __HYPERVISOR_domctl}) {
     CHECK(call(nr) == -XEN_EACCES);
     CHECK(call(nr, kBad) == -XEN_EFAULT);
   }
-  CHECK(call(__HYPERVISOR_mmuext_op) == -XEN_EINVAL);
+  const auto control = [&](uint64_t nr, uint32_t cmd, uint32_t version, uint16_t domid) {
+    guests.poke(kA, kAt, std::array<uint32_t, 3>{cmd, version, domid});
+    return guests.call(kA, nr, {kAt});
+  };
+  CHECK(control(__HYPERVISOR_platform_op, 1, 0x03000001, 0) == -XEN_EPERM);
+  CHECK(control(__HYPERVISOR_sysctl, 1, 0x15, 0) == -XEN_EPERM);
+  CHECK(control(__HYPERVISOR_domctl, 1, 0x15, DOMID_SELF) == -XEN_EPERM);  // createdomain
+  CHECK(control(__HYPERVISOR_domctl, 2, 0x15, DOMID_SELF) == -XEN_ESRCH);
+  CHECK(control(__HYPERVISOR_domctl, 2, 0x15, 0) == -XEN_EPERM);
+  CHECK(control(__HYPERVISOR_domctl, 2, 0x15, 99) == -XEN_ESRCH);
+  CHECK(control(__HYPERVISOR_domctl, 2, 0x15, kA.v) == -XEN_EPERM);
+  CHECK(control(__HYPERVISOR_domctl, 5, 0x15, DOMID_SELF) == -XEN_EINVAL);  // getdomaininfo
+  CHECK(control(__HYPERVISOR_arch_1, 10, 0x15, 99) == -XEN_ESRCH);
+  CHECK(control(__HYPERVISOR_arch_1, 10, 0x15, 0) == -XEN_EPERM);
+  CHECK(control(__HYPERVISOR_arch_1, 11, 0x15, 0) == -XEN_EOPNOTSUPP);
+  const auto mmuext = [&](uint64_t uops, uint64_t count, uint64_t domid) {
+    return guests.call(kA, __HYPERVISOR_mmuext_op, {uops, count, 0, domid});
+  };
+  CHECK(mmuext(kAt, 0, DOMID_SELF) == -XEN_EINVAL);
+  CHECK(mmuext(kBad, 1, DOMID_SELF) == -XEN_EINVAL);
+  CHECK(mmuext(kAt, 1, 99) == -XEN_ESRCH);
+  CHECK(mmuext(kAt, 1, kA.v) == -XEN_ESRCH);
+  CHECK(mmuext(kAt, 1, 0) == -XEN_EPERM);
+  CHECK(mmuext(kAt, 1, DOMID_IO) == -XEN_EPERM);
+  CHECK(mmuext(0, 0x80000000, 7) == 7);
+  guests.mode64 = false;
+  CHECK(mmuext(kAt, 0, 99) == 0);
+  guests.mode64 = true;
   CHECK(call(__HYPERVISOR_xsm_op) == -XEN_ENOSYS);
   CHECK(call(__HYPERVISOR_kexec_op) == -XEN_ENOSYS);
   CHECK(call(__HYPERVISOR_argo_op) == -XEN_ENOSYS);
@@ -118,9 +145,21 @@ TEST_CASE("calls that a guest is refused") {
   CHECK(call(__HYPERVISOR_hypfs_op) == -XEN_EPERM);
   CHECK(call(__HYPERVISOR_dm_op, DOMID_SELF, 0) == -XEN_ENODATA);
   CHECK(call(__HYPERVISOR_dm_op, 0, 99) == -XEN_E2BIG);
+  CHECK(call(__HYPERVISOR_dm_op, 0, 1, kAt) == -XEN_EINVAL);
+  CHECK(call(__HYPERVISOR_dm_op, DOMID_SELF, 1, kAt) == -XEN_ESRCH);
+  CHECK(call(__HYPERVISOR_dm_op, kA.v, 2, kAt) == -XEN_EPERM);
+  CHECK(call(__HYPERVISOR_dm_op, 99, 2, kBad) == -XEN_EFAULT);
   CHECK(call(__HYPERVISOR_arch_1) == -XEN_EOPNOTSUPP);
   for (const uint64_t nr : {43u, 48u, 55u, 127u}) CHECK(call(nr) == -XEN_ENOSYS);
   CHECK(call(uint64_t{1} << 32 | __HYPERVISOR_hvm_op) == -XEN_ENOSYS);
+}
+
+TEST_CASE("KVM with QEMU lacks them all") {
+  TwoGuests guests(*xen::flavour_by_name("kvm"));
+  for (const uint64_t nr : {7u, 13u, 18u, 21u, 26u, 27u, 35u, 36u, 39u, 40u, 41u, 42u, 49u}) {
+    CAPTURE(nr);
+    CHECK(guests.call(kA, nr, {kAt, 1, kAt, DOMID_SELF}) == -XEN_ENOSYS);
+  }
 }
 
 TEST_CASE("a multicall runs its entries in order and does not nest") {

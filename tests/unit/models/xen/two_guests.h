@@ -20,15 +20,18 @@ class TwoGuests {
   static constexpr uint64_t kArgument = 0x1000;             // where calls put their argument, in either guest
   static constexpr uint64_t kPages = kRam / kPageSize;
 
-  // `b_is_host`: B is the host-kernel domain.
-  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024, bool b_is_host = false)
+  // `host`: which of the two is the host-kernel domain. `pirqs`: both have emulated PIRQs, as type=hvm.
+  enum class Host { kNone, kA, kB };
+  explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024, Host host = Host::kNone,
+                     bool pirqs = false)
       : core(xen::make_core(platform, flavour)) {
     for (const DomId id : {kA, kB}) {
       xen::DomainConfig config;
       config.id = id;
       config.vcpus = 2;
       config.max_maptrack_frames = max_maptrack_frames;
-      config.privileged = b_is_host && id == kB;
+      config.privileged = (host == Host::kA && id == kA) || (host == Host::kB && id == kB);
+      config.emulated_pirqs = pirqs;
       config.ram = {{Gpa{0}, kRam, Maddr{ram_base(id)}}};
       XS_CHECK(core.api->create_domain(config).has_value());
     }
