@@ -16,7 +16,7 @@ struct EndGuests : TwoGuests {
   xen::HostBackend host;
 };
 
-TEST_CASE("a dead domain's page stays mapped until it is unmapped; then the domain is gone") {
+TEST_CASE("a dead domain's page stays mapped until it is unmapped, then the domain is gone") {
   EndGuests guests;
   guests.grant(kA, 8, kHost, 7);
   const uint32_t handle = guests.map(kHost, kA, 8, kPlace).handle;

@@ -46,7 +46,7 @@ TEST_CASE("the call tells the version in force, whatever it answers") {
   CHECK(op.version == 2);
 }
 
-TEST_CASE("reserved entries keep their meaning, mapped ones too; all others are gone") {
+TEST_CASE("reserved entries keep their meaning, mapped ones too, all others are gone") {
   TwoGuests guests;
   guests.grant(kA, 0, kB, 7);
   guests.grant(kA, 1, kB, 9, GTF_permit_access | GTF_readonly);
@@ -84,7 +84,7 @@ TEST_CASE("-EBUSY while an entry from 8 on is mapped") {
   CHECK(guests.set_version(kA, 1) == -XEN_EBUSY);
 }
 
-TEST_CASE("-ERANGE for reserved entries that version 1 cannot say; others that mean nothing there are dropped") {
+TEST_CASE("-ERANGE for reserved entries that version 1 cannot say, others that mean nothing there are dropped") {
   TwoGuests guests;
   REQUIRE(guests.set_version(kA, 2) == 0);
   guests.grant_v2(kA, 3, kB, uint64_t{1} << 32);
