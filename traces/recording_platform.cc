@@ -116,6 +116,11 @@ void RecordingPlatform::set_gsi(DomId dom, uint32_t gsi, bool level) {
   events_.write(SetGsi{dom, gsi, level});
 }
 
+void RecordingPlatform::outside_event(DomId dom, Port port) {
+  inner_.outside_event(dom, port);
+  events_.write(OutsideEvent{dom, port});
+}
+
 void RecordingPlatform::shutdown(DomId dom, xen::ShutdownReason reason) {
   inner_.shutdown(dom, reason);
   events_.write(Shutdown{dom, reason});

@@ -38,6 +38,7 @@ class RecordingPlatform final : public xen::Platform {
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;
+  void outside_event(DomId dom, Port port) override;
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
   void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
   void lock(xen::LockState& lock) override;

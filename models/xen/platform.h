@@ -125,6 +125,9 @@ class Platform {
   virtual bool lapic_enabled(VcpuRef vcpu) = 0;
   // A level on a GSI of the domain (callback by GSI or PCI INTx).
   virtual void set_gsi(DomId dom, uint32_t gsi, bool level) = 0;
+  // The guest sent an event on a port whose peer lies outside the core (a service of the machine). The port's lock is
+  // held: the machine only notes it.
+  virtual void outside_event(DomId dom, Port port) = 0;
   virtual void shutdown(DomId dom, ShutdownReason reason) = 0;
   virtual void console_write(DomId dom, ConsoleChannel channel, std::span<const std::byte> text) = 0;
 
