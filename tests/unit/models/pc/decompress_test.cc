@@ -71,7 +71,9 @@ constexpr size_t kLimit = 16 << 20;
 TEST_CASE("each packing comes back whole, with a size behind it as kernels have it") {
   const Bytes plain = content();
   const std::pair<std::string, Bytes> all[] = {{"gzip", gzip(plain)}, {"xz", xz(plain)}, {"zstd", zstd(plain)}};
-  for (auto [name, packed] : all) {
+  for (const auto& each : all) {
+    const std::string& name = each.first;
+    Bytes packed = each.second;
     CAPTURE(name);
     CHECK(pc::compression_of(packed) == name);
     packed.resize(packed.size() + 4, std::byte{0x5a});
