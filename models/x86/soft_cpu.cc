@@ -85,7 +85,9 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   done_ = open_ = 0;
   stepping_ = false;
   rep_pc_ = kNone;
+  fast_ = nullptr;
   attend();
+  end_hook();
 
   // At its start the engine takes the arithmetic flags from the flags register's own word, where a state that was
   // restored does not have them: writing the register puts them there.
@@ -95,6 +97,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   uc_reg_read(engine_->get(), UC_X86_REG_RIP, &rip);
   synced_ = false;
   const uc_err err = uc_emu_start(engine_->get(), rip, 0, 0, 0);
+  begin_hook();
   synced_ = false;
   dirty_ = false;
   running_ = false;
