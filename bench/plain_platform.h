@@ -70,6 +70,7 @@ class PlainPlatform : public xen::Platform {
   void start_vcpu(VcpuRef, const xen::VcpuStart&) override {}
   void assert_lapic_vector(VcpuRef, uint8_t) override {}
   bool lapic_enabled(VcpuRef) override { return true; }
+  void outside_event(DomId, Port) override {}
   void set_gsi(DomId, uint32_t, bool) override {}
   void shutdown(DomId, xen::ShutdownReason) override {}
   void console_write(DomId, xen::ConsoleChannel, std::span<const std::byte>) override {}

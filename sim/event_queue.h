@@ -12,13 +12,13 @@
 
 namespace xensim::sim {
 
-enum class DueKind : uint8_t { kXenTimer, kApicTimer, kExternal };
+enum class DueKind : uint8_t { kXenTimer, kApicTimer, kExternal, kInput, kDevice };
 
-// Who is due: a timer of the core, the timer of a local APIC, or the n-th event from outside.
+// Who is due: a timer of the core, the timer of a local APIC or a device, the n-th event from outside or input.
 struct DueId {
   DueKind kind = DueKind::kXenTimer;
   xen::TimerId timer{};   // kXenTimer; kApicTimer: its vcpu
-  uint32_t external = 0;  // kExternal: index
+  uint32_t external = 0;  // kExternal, kInput: index
   friend constexpr auto operator<=>(const DueId&, const DueId&) = default;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "models/base/check.h"
+#include "models/xen/abi/public.h"
 
 namespace xensim::sim {
 
@@ -31,7 +32,9 @@ Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineM
     Domain domain;
     domain.id = DomId{static_cast<uint16_t>(i + 1)};
     domain.config = &scenario_.guests[i];
-    domain.ram = memory_.allocate(domain.config->memory_bytes);
+    domain.pieces = pc::memory_pieces(domain.config->memory_bytes, domain.config->platform != GuestPlatform::kBare);
+    for (const pc::MemoryPiece& piece : domain.pieces) domain.bytes += piece.bytes;
+    domain.ram = memory_.allocate(domain.bytes);
     domains_.push_back(std::move(domain));
   }
   memory_mark_ = memory_.allocated();
@@ -94,6 +97,8 @@ void Machine::reset(const MachineOptions& options) {
   events_due_.clear();
   due_timers_.clear();
   due_external_.clear();
+  due_outside_.clear();
+  due_notices_.clear();
   occurrences_.clear();
   context_ = {};
   prng_ = Prng(options.seed);
@@ -101,6 +106,8 @@ void Machine::reset(const MachineOptions& options) {
   cutting_ = finished_ = fair_ = false;
   runnable_ = 0;
   next_ = 0;
+  turns_ = 0;
+  recorded_input_ = 0;
   point_limit_ = options.max_points;
   drive_until_free_ = nullptr;
   shared_holders_.clear();
@@ -117,6 +124,14 @@ void Machine::reset(const MachineOptions& options) {
   }
 }
 
+// What the toolstack tells a guest of its rings; their ports are those that the core reserves.
+void Machine::set_toolstack_params(const Domain& domain) {
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_PFN, pc::kStorePage.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_EVTCHN, kStorePort.v);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_PFN, pc::kConsolePage.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_EVTCHN, kConsolePort.v);
+}
+
 void Machine::make_core() {
   xen::Platform* platform = this;
   if (options_.sink != nullptr) {
@@ -130,10 +145,13 @@ void Machine::make_core() {
     xen::DomainConfig config;
     config.id = domain.id;
     config.vcpus = domain.config->vcpus;
-    config.ram.push_back({Gpa{0}, domain.config->memory_bytes, domain.ram});
+    for (const pc::MemoryPiece& piece : domain.pieces) {
+      config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
+    }
     if (flavour_.wide_event_limit) config.max_event_channels = 4095;
     const Status made = api_->create_domain(config);
     XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
+    if (domain.config->platform != GuestPlatform::kBare) set_toolstack_params(domain);
     actors_[domain.vcpus[0]]->core_runnable = true;
     refresh(*actors_[domain.vcpus[0]]);
   }
@@ -144,6 +162,9 @@ Outcome Machine::run() {
   make_core();
   for (uint32_t i = 0; i < scenario_.events.size(); ++i) {
     events_due_.arm({DueKind::kExternal, {}, i}, scenario_.events[i].at);
+  }
+  for (uint32_t i = 0; i < scenario_.inputs.size(); ++i) {
+    events_due_.arm({DueKind::kInput, {}, i}, scenario_.inputs[i].at);
   }
   try {
     start_guests();
@@ -226,6 +247,9 @@ void Machine::check_expectations() {
 
 void Machine::console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text) {
   if (writer_) writer_->write(traces::Console{domain.id, channel, text});
+  if (options_.on_console_bytes) {
+    options_.on_console_bytes({reinterpret_cast<const char*>(text.data()), text.size()});
+  }
   for (const std::byte byte : text) {
     const char c = static_cast<char>(byte);
     if (c == '\n') {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "models/base/prng.h"
+#include "models/pc/memory_layout.h"
 #include "models/xen/core.h"
 #include "sim/actor.h"
 #include "sim/event_queue.h"
@@ -28,16 +29,34 @@
 
 namespace xensim::sim {
 
+// Who types on the console of the first guest while it runs. What it gives is recorded, with its turn.
+class LiveInput {
+ public:
+  virtual ~LiveInput() = default;
+  // What was typed by now; empty: nothing. Once `closed` is true nothing will come any more.
+  virtual std::string poll() = 0;
+  // The guest idles: waits until something was typed, at most `virtual_ns` (of real time).
+  virtual void wait(uint64_t virtual_ns) = 0;
+  virtual bool closed() const = 0;
+  // The user wants to leave.
+  virtual bool quit() const = 0;
+};
+
 struct MachineOptions {
   uint64_t seed = 0;
   Strategy* strategy = nullptr;       // nullptr: a plain run
   traces::EventSink* sink = nullptr;  // nullptr: nothing is recorded or hashed
   uint64_t max_points = 200'000;      // under a strategy: after these the schedule becomes fair, for as many again
-  std::function<void(const std::string&)> on_console;  // each console line as it is complete, may be empty
+  std::function<void(const std::string&)> on_console;      // each console line as it is complete, may be empty
+  std::function<void(std::string_view)> on_console_bytes;  // console bytes as they come, may be empty
+  LiveInput* input = nullptr;                              // plain runs alone
 };
 
 class Machine : protected xen::Platform {
  public:
+  // The ports that a domain's toolstack takes first.
+  static constexpr Port kStorePort{1}, kConsolePort{2};
+
   ~Machine() override;
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -46,7 +65,9 @@ class Machine : protected xen::Platform {
   struct Domain {
     DomId id;
     const GuestConfig* config = nullptr;
-    Maddr ram;
+    Maddr ram;  // the guest's memory as one block: `pieces` say where the guest has it
+    std::vector<pc::MemoryPiece> pieces;
+    uint64_t bytes = 0;  // of the block
     bool ended = false;
     xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;
     std::vector<ActorId> vcpus;
@@ -76,6 +97,8 @@ class Machine : protected xen::Platform {
   virtual void interrupt_hint(VcpuRef vcpu) = 0;
   // A local APIC timer is due.
   virtual void apic_timer_due(VcpuRef vcpu) = 0;
+  // A timer of a domain's devices is due.
+  virtual void device_timer_due(DomId, uint32_t) {}
   virtual void runnable_changed(Actor&) {}
   // Virtual time within the slice that runs: instructions since time_ was brought up to date.
   virtual uint64_t unaccounted_instructions() const { return 0; }
@@ -85,6 +108,12 @@ class Machine : protected xen::Platform {
   // The slice must not run past this time.
   virtual void deadline_moved() {}
   virtual void domain_ended(Domain&) {}
+  // The guest notified a service of the machine behind this port. true: notify the guest on it.
+  virtual bool serve_outside(DomId, Port) { return false; }
+  // Bytes from outside arrive at the domain's consoles.
+  virtual void take_input(Domain&, std::string_view) {}
+  // The machine itself notifies a guest: on the outside actor, like an event from outside.
+  void notify_from_outside(DomId dom, Port port);
 
   // --- services for backends
   bool exploring() const { return strategy_ != nullptr; }
@@ -148,6 +177,7 @@ class Machine : protected xen::Platform {
   void kick(VcpuRef vcpu) override;
   void set_runnable(VcpuRef vcpu, bool runnable) override;
   void yield(VcpuRef vcpu) override;
+  void outside_event(DomId dom, Port port) override;
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
   void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
   void lock(xen::LockState& lock) override;
@@ -185,12 +215,18 @@ class Machine : protected xen::Platform {
  private:
   void make_actors();
   void make_core();
+  void set_toolstack_params(const Domain& domain);
   void main_loop();
   void explore_loop();
   void plain_loop();
   void run_actor(Actor& actor);
   void run_work(Actor& actor);
   static void work_entry(void* machine);
+  void timer_work();
+  void take_typed();
+  void apply_input(const ConsoleInput& input);
+  bool wait_for_input();
+  void outside_work();
   void take_due();
   bool idle();
   void nothing_to_run();
@@ -209,8 +245,12 @@ class Machine : protected xen::Platform {
   Actor* outside_ = nullptr;
   std::vector<xen::TimerId> due_timers_;
   std::vector<uint32_t> due_external_;
-  uint64_t runnable_ = 0;  // a bit an actor; actors beyond 63 only in plain runs
+  std::vector<std::pair<DomId, Port>> due_outside_;  // services that a guest has notified
+  std::vector<std::pair<DomId, Port>> due_notices_;  // guests that the machine notifies
+  uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
   unsigned next_ = 0;
+  uint64_t turns_ = 0;         // of the plain loop
+  size_t recorded_input_ = 0;  // the next of those that a trace recorded
   bool fair_ = false;
   uint64_t point_limit_ = 0;
   xen::LockState* drive_until_free_ = nullptr;

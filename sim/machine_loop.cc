@@ -60,9 +60,46 @@ void Machine::take_due() {
         outside_->core_runnable = true;
         refresh(*outside_);
         break;
+      case DueKind::kInput: apply_input(scenario_.inputs[due->external]); break;
       case DueKind::kApicTimer: apic_timer_due(due->timer.vcpu); break;
+      case DueKind::kDevice: device_timer_due(due->timer.vcpu.dom, due->external); break;
     }
   }
+}
+
+void Machine::timer_work() {
+  while (!due_timers_.empty()) {
+    const xen::TimerId id = due_timers_.front();
+    due_timers_.erase(due_timers_.begin());
+    if (domain_of(id.vcpu.dom).ended) continue;
+    api_->timer_expired(id);
+  }
+}
+
+void Machine::outside_work() {
+  while (!due_external_.empty()) {
+    const ExternalEvent event = scenario_.events[due_external_.front()];
+    due_external_.erase(due_external_.begin());
+    if (domain_of(event.dom).ended) continue;
+    api_->external_event(event.dom, event.port);
+  }
+  while (!due_outside_.empty()) {
+    const auto [dom, port] = due_outside_.front();
+    due_outside_.erase(due_outside_.begin());
+    if (domain_of(dom).ended) continue;
+    if (serve_outside(dom, port)) due_notices_.emplace_back(dom, port);
+  }
+  while (!due_notices_.empty()) {
+    const auto [dom, port] = due_notices_.front();
+    due_notices_.erase(due_notices_.begin());
+    if (!domain_of(dom).ended) api_->external_event(dom, port);
+  }
+}
+
+void Machine::notify_from_outside(DomId dom, Port port) {
+  due_notices_.emplace_back(dom, port);
+  outside_->core_runnable = true;
+  refresh(*outside_);
 }
 
 void Machine::work_entry(void* pointer) {
@@ -70,19 +107,9 @@ void Machine::work_entry(void* pointer) {
   Actor& self = *machine.current_;
   self.in_entry = true;
   if (&self == machine.timers_) {
-    while (!machine.due_timers_.empty()) {
-      const xen::TimerId id = machine.due_timers_.front();
-      machine.due_timers_.erase(machine.due_timers_.begin());
-      if (machine.domain_of(id.vcpu.dom).ended) continue;
-      machine.api_->timer_expired(id);
-    }
+    machine.timer_work();
   } else {
-    while (!machine.due_external_.empty()) {
-      const ExternalEvent event = machine.scenario_.events[machine.due_external_.front()];
-      machine.due_external_.erase(machine.due_external_.begin());
-      if (machine.domain_of(event.dom).ended) continue;
-      machine.api_->external_event(event.dom, event.port);
-    }
+    machine.outside_work();
   }
   self.in_entry = false;
   self.core_runnable = false;
@@ -176,9 +203,38 @@ void Machine::explore_loop() {
   }
 }
 
+void Machine::apply_input(const ConsoleInput& input) {
+  Domain& domain = domain_of(input.dom);
+  if (domain.ended) return;
+  if (writer_) writer_->write(traces::Input{domain.id, input.turn, std::as_bytes(std::span(input.text))});
+  take_input(domain, input.text);
+}
+
+// What was typed since the last turn; or, when a trace is run again, what was typed in this one then.
+void Machine::take_typed() {
+  const auto& recorded = scenario_.recorded_inputs;
+  while (recorded_input_ < recorded.size() && recorded[recorded_input_].turn == turns_) {
+    apply_input(recorded[recorded_input_++]);
+  }
+  if (options_.input == nullptr) return;
+  const std::string text = options_.input->poll();
+  if (!text.empty()) apply_input({VirtualNs{0}, domains_.front().id, text, turns_});
+  if (options_.input->quit()) finished_ = true;
+}
+
+// All vCPUs wait: so may we, for as long as nothing is due. false: nothing can come any more.
+bool Machine::wait_for_input() {
+  if (options_.input == nullptr || options_.input->closed()) return recorded_input_ < scenario_.recorded_inputs.size();
+  const VirtualNs due = events_due_.empty() ? VirtualNs{scenario_.time_limit.v} : events_due_.next();
+  options_.input->wait(due.v - std::min(due.v, context_.time.v));
+  return true;
+}
+
 void Machine::plain_loop() {
   size_t turn = 0;
   while (!finished_) {
+    ++turns_;
+    take_typed();
     if (context_.time >= events_due_.next()) take_due();
     while (timers_->core_runnable || outside_->core_runnable) {
       if (timers_->core_runnable) run_actor(*timers_);
@@ -197,7 +253,8 @@ void Machine::plain_loop() {
       ++tried;
     }
     if (tried == actors_.size()) {
-      if (!idle()) return nothing_to_run();
+      const bool waited = wait_for_input();
+      if (!idle() && !waited) return nothing_to_run();
       continue;
     }
     run_actor(*actors_[turn]);

@@ -163,6 +163,16 @@ void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
 
 void Machine::yield(VcpuRef) { point({PointOp::kPause, 0, nullptr}); }
 
+// Services of the machine run on the outside actor, once per notification that is not yet served.
+void Machine::outside_event(DomId dom, Port port) {
+  point(named_point("outside_event"));
+  const std::pair notified(dom, port);
+  if (std::find(due_outside_.begin(), due_outside_.end(), notified) != due_outside_.end()) return;
+  due_outside_.push_back(notified);
+  outside_->core_runnable = true;
+  refresh(*outside_);
+}
+
 void Machine::shutdown(DomId dom, xen::ShutdownReason reason) { end_domain(domain_of(dom), reason); }
 
 void Machine::console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) {

@@ -49,9 +49,10 @@ struct Outcome {
   uint64_t instructions = 0;
   uint64_t virtual_ns = 0;
   uint64_t hypercalls = 0;
-  uint64_t points = 0;     // scheduling points passed
-  uint64_t switches = 0;   // times another actor was chosen
-  std::string trace_hash;  // hex; empty where nothing was hashed
+  uint64_t points = 0;                // scheduling points passed
+  uint64_t switches = 0;              // times another actor was chosen
+  std::optional<uint32_t> test_exit;  // what a guest wrote to the test-exit port
+  std::string trace_hash;             // hex; empty where nothing was hashed
 };
 
 const char* failure_kind_name(FailureKind kind);

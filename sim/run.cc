@@ -27,6 +27,8 @@ std::string last_events(Machine& machine, MachineOptions options, Strategy* stra
   options.sink = &sink;
   options.strategy = strategy;
   options.on_console = nullptr;
+  options.on_console_bytes = nullptr;
+  options.input = nullptr;
   machine.reset(options);
   machine.run();
   return sink.describe(machine.actor_table());
@@ -46,6 +48,12 @@ Result<std::optional<Schedule>> wanted_schedule(const Scenario& scenario, const 
   return std::optional<Schedule>(std::move(schedule));
 }
 
+Status add_image(traces::TraceInfo& info, const std::string& path, uint16_t dom) {
+  XS_TRY(const auto image, read_file(path));
+  info.images.push_back({path, fmt::format("{:016x}", XXH3_64bits(image.data(), image.size())), dom});
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend) {
@@ -60,6 +68,13 @@ Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendK
   }
   switch (backend) {
     case BackendKind::kNative: {
+      for (const GuestConfig& guest : scenario.guests) {
+        if (guest.platform == GuestPlatform::kBare && guest.memory_bytes <= pc::kLowRamEnd) continue;
+        return input_error(
+            fmt::format("{}: guest {} runs on backend soft alone: native has no devices and 3 GiB of "
+                        "memory at most",
+                        scenario.path, guest.name));
+      }
       XS_TRY(auto machine, NativeMachine::make(scenario, flavour));
       return std::unique_ptr<Machine>(std::move(machine));
     }
@@ -87,9 +102,11 @@ Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& ma
   info.schedule_text = schedule_text;
   info.actors = machine.actor_table();
   for (size_t d = 0; d < scenario.guests.size(); ++d) {
-    XS_TRY(const auto image, read_file(scenario.guests[d].image));
-    info.images.push_back({scenario.guests[d].image, fmt::format("{:016x}", XXH3_64bits(image.data(), image.size())),
-                           static_cast<uint16_t>(d + 1)});
+    const GuestConfig& guest = scenario.guests[d];
+    XS_TRY_STATUS(add_image(info, guest.image, static_cast<uint16_t>(d + 1)));
+    // 0: the scenario's own paths lead to these.
+    if (!guest.initrd.empty()) XS_TRY_STATUS(add_image(info, guest.initrd, 0));
+    if (!guest.busybox.empty()) XS_TRY_STATUS(add_image(info, guest.busybox, 0));
   }
   return info;
 }
@@ -120,11 +137,14 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   machine_options.strategy = strategy.get();
   machine_options.sink = sink;
   machine_options.on_console = options.on_console;
+  machine_options.on_console_bytes = options.on_console_bytes;
+  machine_options.input = options.input;
   machine->reset(machine_options);
   Outcome outcome = machine->run();
   outcome.trace_hash = traces::to_string(writer ? writer->hash() : hash.hash());
   if (writer) XS_TRY_STATUS(writer->finish(outcome.failure ? "fail: " + outcome.failure->message : "pass"));
-  if (outcome.failure) outcome.failure->report += last_events(*machine, machine_options, make_strategy().get());
+  if (outcome.failure && options.explain)
+    outcome.failure->report += last_events(*machine, machine_options, make_strategy().get());
   return outcome;
 }
 

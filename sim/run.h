@@ -21,8 +21,11 @@ struct RunOptions {
   uint64_t seed = 0;
   std::string schedule_path;  // a schedule to follow; empty: a plain run
   std::string schedule_text;  // the same, at hand; wins over the path
+  bool explain = true;        // where it fails, run it again to tell the last events
   std::string record_path;    // empty: only the hash is made
   std::function<void(const std::string&)> on_console;
+  std::function<void(std::string_view)> on_console_bytes;
+  LiveInput* input = nullptr;          // what is typed while it runs
   traces::EventSink* watch = nullptr;  // sees every event too, may be nullptr
 };
 

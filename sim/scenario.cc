@@ -93,18 +93,42 @@ std::string image_path(const std::string& image, const std::string& scenario_pat
   return (fs::path(scenario_path).parent_path() / image).string();
 }
 
+// A file beside the image, relative to the scenario's folder.
+void read_path(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, std::string_view key,
+               std::string& out) {
+  std::string path;
+  if (!toml.text(table, "guest", key, path)) return;
+  out = (fs::path(scenario.path).parent_path() / path).string();
+  std::error_code error;
+  if (fs::is_regular_file(out, error)) return;
+  toml.complain(table, "guest", key, fmt::format("there is no file {} (paths are relative to the scenario)", out));
+}
+
+void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, GuestConfig& guest) {
+  std::string platform = "bare";
+  toml.choice(table, "guest", "platform", {"bare", "pvh", "pc"}, platform);
+  guest.platform = platform == "pc"    ? GuestPlatform::kPc
+                   : platform == "pvh" ? GuestPlatform::kPvh
+                                       : GuestPlatform::kBare;
+  toml.text(table, "guest", "command", guest.command);
+  read_path(toml, table, scenario, "initrd", guest.initrd);
+  read_path(toml, table, scenario, "busybox", guest.busybox);
+}
+
 void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, const ImagePaths& images,
                 GuestConfig& guest) {
-  toml.allow(table, "guest", {"name", "image", "vcpus", "memory", "cmdline"});
+  toml.allow(table, "guest",
+             {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline"});
   uint64_t vcpus = guest.vcpus;
   toml.number(table, "guest", "vcpus", 1, 128, vcpus);
   guest.vcpus = static_cast<uint32_t>(vcpus);
-  toml.size(table, "guest", "memory", 2 << 20, uint64_t{3} << 30, guest.memory_bytes);
+  toml.size(table, "guest", "memory", 2 << 20, uint64_t{16} << 30, guest.memory_bytes);
   if (toml.text(table, "guest", "cmdline", guest.cmdline) && guest.cmdline.size() > kMostCmdline) {
     toml.complain(table, "guest", "cmdline",
                   fmt::format("{} bytes are not allowed (at most {})", guest.cmdline.size(), kMostCmdline));
   }
 
+  read_platform(toml, table, scenario, guest);
   std::string image;
   if (!toml.require(table, "guest", "image", "\"guest:NAME\", or the path of an ELF file")) return;
   if (!toml.text(table, "guest", "image", image)) return;
@@ -163,6 +187,21 @@ void read_events(ScenarioToml& toml, Scenario& scenario) {
     toml.number(*table, "event", "domain", 1, std::max<size_t>(scenario.guests.size(), 1), domain);
     toml.number(*table, "event", "port", 1, 131071, port);
     scenario.events.push_back({VirtualNs{at}, DomId{static_cast<uint16_t>(domain)}, Port{static_cast<uint32_t>(port)}});
+  }
+}
+
+void read_inputs(ScenarioToml& toml, Scenario& scenario) {
+  for (const toml::table* table : toml.tables("input")) {
+    toml.allow(*table, "input", {"at", "domain", "text"});
+    uint64_t at = 0, domain = 1;
+    std::string text;
+    const bool whole = toml.require(*table, "input", "at", "a time like \"5ms\"") &&
+                       toml.require(*table, "input", "text", "what is typed");
+    if (!whole) return;
+    toml.time(*table, "input", "at", kMostTime, at);
+    toml.number(*table, "input", "domain", 1, std::max<size_t>(scenario.guests.size(), 1), domain);
+    toml.text(*table, "input", "text", text);
+    scenario.inputs.push_back({VirtualNs{at}, DomId{static_cast<uint16_t>(domain)}, text});
   }
 }
 
@@ -231,7 +270,7 @@ Result<Scenario> parse_scenario(std::string path, std::string text, const ImageP
   scenario.name = name_of_file(scenario.path);
   scenario.text = overrides.empty() ? std::move(text) : toml.text();
 
-  toml.allow(toml.root(), "", {"scenario", "machine", "clock", "guest", "event", "expect", "golden"});
+  toml.allow(toml.root(), "", {"scenario", "machine", "clock", "guest", "event", "input", "expect", "golden"});
   if (const toml::table* table = toml.table("scenario")) {
     toml.allow(*table, "scenario", {"name", "description"});
     read_name(toml, *table, "scenario", scenario.name);
@@ -241,6 +280,7 @@ Result<Scenario> parse_scenario(std::string path, std::string text, const ImageP
   read_clock(toml, scenario.clock);
   read_guests(toml, scenario, images);
   read_events(toml, scenario);
+  read_inputs(toml, scenario);
   read_expectations(toml, scenario.expect);
   XS_TRY_STATUS(toml.status());
   return scenario;

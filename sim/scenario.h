@@ -16,13 +16,24 @@ namespace xensim::sim {
 
 enum class BackendKind { kSoft, kNative, kKvm };
 
+// What a guest finds around its vCPUs.
+enum class GuestPlatform {
+  kBare,  // local APICs, UART, debug ports; vCPU 0 at the PVH entry
+  kPvh,   // and what the toolstack gives a PVH guest: ACPI tables, rings of xenstore and console
+  kPc,    // and a PC's devices and a PCI bus; vCPU 0 at the entry of the Linux boot protocol
+};
+
 // One guest: becomes domain 1, 2, ... in the order of the file.
 struct GuestConfig {
   std::string name;
   std::string image;  // path as resolved; native: the same program's shared object is found beside it
   std::string cmdline;
+  std::string initrd;   // path as resolved; empty: none
+  std::string busybox;  // path as resolved; not empty: the bundled initramfs with this busybox
+  std::string command;  // what the bundled initramfs runs; empty: a shell
+  GuestPlatform platform = GuestPlatform::kBare;
   uint32_t vcpus = 1;                // 1 to 128
-  uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 3 GiB
+  uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 16 GiB
 };
 
 // An event from outside: a backend or eventfd signals a port.
@@ -30,6 +41,14 @@ struct ExternalEvent {
   VirtualNs at;
   DomId dom;
   Port port;
+};
+
+// What somebody types on a guest's console.
+struct ConsoleInput {
+  VirtualNs at;  // when, for those of the scenario itself
+  DomId dom;
+  std::string text;
+  uint64_t turn = 0;  // in which turn of the machine's loop, for what a trace recorded; 0: at `at`
 };
 
 struct ClockConfig {
@@ -59,6 +78,8 @@ struct Scenario {
   VirtualNs time_limit{10'000'000'000};
   ClockConfig clock;
   std::vector<ExternalEvent> events;
+  std::vector<ConsoleInput> inputs;
+  std::vector<ConsoleInput> recorded_inputs;  // of a trace that is run again, by turn
   Expectation expect;
 };
 

@@ -86,16 +86,32 @@ uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
   return machine_.clock(domain().id).tsc;
 }
 
+bool SoftDomain::serve(Port port) {
+  if (!services_) return false;
+  if (port == Machine::kStorePort) return services_->store().notified();
+  return port == Machine::kConsolePort && services_->console().notified();
+}
+
+bool SoftDomain::take_input(std::string_view text) {
+  if (services_) return services_->console().input(text);
+  board_->uart().input(text);
+  return false;
+}
+
 VirtualNs SoftDomain::now() const { return machine_.time(); }
 
+// Numbers below those of the chipset's timers are local APICs'.
+DueId SoftDomain::due_id(uint32_t timer) const {
+  if (timer >= pc::kPitTimer) return {DueKind::kDevice, {xen::TimerKind::kSingleshot, ref(VcpuId{0})}, timer};
+  return {DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0};
+}
+
 void SoftDomain::arm(uint32_t timer, VirtualNs deadline) {
-  machine_.events_due_.arm({DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0}, deadline);
+  machine_.events_due_.arm(due_id(timer), deadline);
   limit_slice();
 }
 
-void SoftDomain::cancel(uint32_t timer) {
-  machine_.events_due_.cancel({DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0});
-}
+void SoftDomain::cancel(uint32_t timer) { machine_.events_due_.cancel(due_id(timer)); }
 
 void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
   const auto channel =
@@ -104,7 +120,11 @@ void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
   machine_.console_bytes(domain(), channel, text);
 }
 
+void SoftDomain::power_off() { machine_.end_domain(domain(), xen::ShutdownReason::kPoweroff); }
+void SoftDomain::reset() { machine_.end_domain(domain(), xen::ShutdownReason::kReboot); }
+
 void SoftDomain::test_exit(uint32_t value) {
+  machine_.outcome_.test_exit = value;
   if (value != 0) {
     machine_.fail(FailureKind::kGuest, "the guest wrote " + std::to_string(value) + " to the test-exit port",
                   domain().config->name);

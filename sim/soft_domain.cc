@@ -7,9 +7,10 @@
 #include <array>
 
 #include "models/base/check.h"
+#include "models/pc/acpi_tables.h"
 #include "models/x86/soft_cpu.h"
+#include "sim/guest_start.h"
 #include "sim/hvm_context.h"
-#include "sim/read_file.h"
 #include "sim/report/vcpu_report.h"
 
 namespace xensim::sim {
@@ -29,12 +30,10 @@ constexpr uint64_t kExploreBudget = 1'000'000;
 Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index) {
   std::unique_ptr<SoftDomain> self(new SoftDomain(machine, index));
   const GuestConfig& config = *self->domain().config;
-  XS_TRY(self->file_, read_file(config.image));
-  XS_TRY(self->image_, pc::read_pvh_image(config.image, self->file_));
-  // Said here, before anything runs: does the image fit the guest's memory?
-  const auto ram = machine.memory_.host(self->domain().ram, config.memory_bytes);
-  XS_TRY_STATUS(pc::load_pvh_image(self->image_, self->file_, ram));
-  self->points_ = self->image_.points;
+  XS_TRY(self->files_, read_guest_files(config));
+  // Said here, before anything runs: does all fit the guest's memory?
+  XS_TRY_STATUS(self->place());
+  self->points_ = self->files_.image.points;
   std::sort(self->points_.begin(), self->points_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
   for (const ActorId id : self->domain().vcpus) {
@@ -49,23 +48,50 @@ SoftDomain::~SoftDomain() = default;
 VcpuRef SoftDomain::ref(VcpuId vcpu) const { return {domain().id, vcpu}; }
 Machine::Domain& SoftDomain::domain() const { return machine_.domains_[index_]; }
 
+uint32_t SoftDomain::apic_id_step() const { return machine_.flavour_.apic_id_is_vcpu ? 1 : 2; }
+
+std::span<std::byte> SoftDomain::memory_at(Gpa gpa, uint64_t bytes) const {
+  for (const pc::MemoryPiece& piece : domain().pieces) {
+    if (gpa < piece.base || gpa.v - piece.base.v >= piece.bytes) continue;
+    if (bytes > piece.bytes - (gpa.v - piece.base.v)) return {};
+    return machine_.memory_.host(Maddr{domain().ram.v + piece.offset + (gpa.v - piece.base.v)}, bytes);
+  }
+  return {};
+}
+
+Result<CpuRegs> SoftDomain::place() const {
+  const auto low = memory_at(Gpa{0}, domain().pieces.front().bytes);
+  return place_guest(*domain().config, files_, apic_id_step(),
+                     {low, [this](Gpa gpa, uint64_t bytes) { return memory_at(gpa, bytes); }});
+}
+
 Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
-  const auto ram = machine_.memory_.host(domain().ram, config.memory_bytes);
   cpu_.reset();
   XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus, machine_.flavour_.holes_read_zero}));
-  XS_TRY_STATUS(cpu_->map_memory(Gpa{0}, ram, true));
+  for (const pc::MemoryPiece& piece : domain().pieces) {
+    XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
+  }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
-  XS_TRY_STATUS(pc::load_pvh_image(image_, file_, ram));
-  pc::PvhStartOptions options;
-  options.command_line = config.cmdline;
-  XS_TRY(const auto entry, pc::prepare_pvh_start(image_, options, ram));
+  if (config.platform == GuestPlatform::kPc) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
+  XS_TRY(const CpuRegs entry, place());
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
-  board.apic_id_step = machine_.flavour_.apic_id_is_vcpu ? 1 : 2;
+  board.apic_id_step = apic_id_step();
   board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
+  board.uart = config.platform != GuestPlatform::kPvh;
+  board.pc = config.platform == GuestPlatform::kPc;
+  board.epoch_s = machine_.scenario_.clock.wallclock_s;
   board_ = std::make_unique<pc::Board>(board, *this);
+  services_.reset();
+  if (config.platform != GuestPlatform::kBare) {
+    services_ = std::make_unique<DomainServices>(domain().id, config, memory_at(pc::kStorePage, kPageSize),
+                                                 memory_at(pc::kConsolePage, kPageSize), [this](std::string_view text) {
+                                                   machine_.console_bytes(domain(), xen::ConsoleChannel::kPvConsole,
+                                                                          std::as_bytes(std::span(text)));
+                                                 });
+  }
   for (uint32_t v = 0; v < config.vcpus; ++v) {
     Actor* actor = vcpus_[v].actor;
     vcpus_[v] = Vcpu{};
@@ -73,7 +99,7 @@ Status SoftDomain::start() {
     vcpus_[v].was_blocked = true;  // its time is written before it first runs
     if (v > 0) cpu_->init(VcpuId{v});
   }
-  cpu_->set_regs(VcpuId{0}, entry.regs);
+  cpu_->set_regs(VcpuId{0}, entry);
   if (machine_.exploring() && !points_.empty()) {
     std::vector<Gva> addresses;
     for (const pc::GuestPoint& point : points_) addresses.push_back(point.address);
@@ -394,10 +420,11 @@ uint64_t SoftDomain::instructions() const {
 
 std::string SoftDomain::report(const Actor& actor) const {
   const VcpuId vcpu = actor.info.vcpu.vcpu;
-  return describe_vcpu(*cpu_, vcpu, image_.symbols, [this](Gpa gpa) -> std::optional<uint64_t> {
-    if (gpa.v > domain().config->memory_bytes - 8) return std::nullopt;
+  return describe_vcpu(*cpu_, vcpu, files_.image.symbols, [this](Gpa gpa) -> std::optional<uint64_t> {
+    const auto bytes = memory_at(gpa, 8);
+    if (bytes.empty()) return std::nullopt;
     uint64_t word = 0;
-    std::copy_n(machine_.memory_.host(Maddr{domain().ram.v + gpa.v}), 8, reinterpret_cast<std::byte*>(&word));
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(&word));
     return word;
   });
 }

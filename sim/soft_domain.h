@@ -7,7 +7,8 @@
 
 #include "models/base/cpu.h"
 #include "models/pc/board.h"
-#include "models/pc/pvh_loader.h"
+#include "sim/domain_services.h"
+#include "sim/guest_files.h"
 #include "sim/soft_machine.h"
 
 namespace xensim::sim {
@@ -31,6 +32,11 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   pc::LocalApic& apic(VcpuId vcpu) { return board_->apic(vcpu); }
   void set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable);
   void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
+
+  // A service behind this port was notified; and input for a console. true: notify the guest (input: on the console's
+  // port).
+  bool serve(Port port);
+  bool take_input(std::string_view text);
 
   // CpuClient
   uint32_t port_in(VcpuId vcpu, uint16_t port, unsigned bytes) override;
@@ -60,6 +66,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void set_irq(unsigned, bool) override {}  // there is no interrupt controller for lines yet: guests poll the UART
   void console_output(pc::ConsoleSource source, uint8_t byte) override;
   void test_exit(uint32_t value) override;
+  void power_off() override;
+  void reset() override;
 
  private:
   // A point at which an upcall was taken: when the handler returns there, it is not passed again.
@@ -82,6 +90,11 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
 
   SoftDomain(SoftMachine& machine, size_t index) : machine_(machine), index_(index) {}
   VcpuRef ref(VcpuId vcpu) const;
+  DueId due_id(uint32_t timer) const;
+  uint32_t apic_id_step() const;
+  // The guest's memory there; empty where it has none.
+  std::span<std::byte> memory_at(Gpa gpa, uint64_t bytes) const;
+  Result<CpuRegs> place() const;
   Machine::Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
@@ -99,11 +112,11 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
 
   SoftMachine& machine_;
   size_t index_;
-  std::vector<std::byte> file_;
-  pc::PvhImage image_;
+  GuestFiles files_;
   std::vector<pc::GuestPoint> points_;  // by address
   std::unique_ptr<Cpu> cpu_;
   std::unique_ptr<pc::Board> board_;
+  std::unique_ptr<DomainServices> services_;  // none on a bare platform
   std::vector<Vcpu> vcpus_;
   bool running_ = false;
   VcpuId running_vcpu_;

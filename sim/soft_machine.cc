@@ -5,6 +5,7 @@
 
 #include "models/base/check.h"
 #include "models/x86/version.h"
+#include "sim/memory_hash.h"
 #include "sim/soft_domain.h"
 
 namespace xensim::sim {
@@ -22,7 +23,7 @@ SoftMachine::~SoftMachine() = default;
 
 Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario, const xen::Flavour& flavour) {
   uint64_t bytes = kCorePages;
-  for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes;
+  for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes + pc::kAcpiBytes + pc::kSpecialBytes;
   XS_TRY(auto memory, MachineMemory::reserve(bytes));
   std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory)));
   for (size_t d = 0; d < machine->domains_.size(); ++d) {
@@ -38,7 +39,7 @@ SoftDomain& SoftMachine::soft_of(VcpuRef vcpu) { return *soft_.at(vcpu.dom.v - 1
 
 void SoftMachine::reset(const MachineOptions& options) {
   Machine::reset(options);
-  for (const Domain& domain : domains_) memory_.clear(domain.ram, domain.config->memory_bytes);
+  for (const Domain& domain : domains_) memory_.clear(domain.ram, domain.bytes);
 }
 
 void SoftMachine::start_guests() {
@@ -52,6 +53,24 @@ void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); 
 void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
 void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }
 void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).board().timer_expired(vcpu.vcpu.v); }
+
+// Whole guests say what they left behind, so that equal traces are equal memories too.
+void SoftMachine::domain_ended(Domain& domain) {
+  if (domain.config->platform == GuestPlatform::kBare || events() == nullptr) return;
+  events()->write(traces::MemoryHash{domain.id, memory_hash(memory_.host(domain.ram, domain.bytes))});
+}
+
+void SoftMachine::device_timer_due(DomId dom, uint32_t timer) {
+  soft_of({dom, VcpuId{0}}).board().timer_expired(timer);
+}
+void SoftMachine::set_gsi(DomId dom, uint32_t gsi, bool level) {
+  soft_of({dom, VcpuId{0}}).board().set_gsi(gsi, level);
+}
+
+bool SoftMachine::serve_outside(DomId dom, Port port) { return soft_of({dom, VcpuId{0}}).serve(port); }
+void SoftMachine::take_input(Domain& domain, std::string_view text) {
+  if (soft_of({domain.id, VcpuId{0}}).take_input(text)) notify_from_outside(domain.id, kConsolePort);
+}
 
 void SoftMachine::deadline_moved() {
   for (const auto& domain : soft_) domain->limit_slice();
@@ -79,8 +98,11 @@ void SoftMachine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
 void SoftMachine::code_changed(Maddr at, uint64_t bytes) {
   for (size_t d = 0; d < domains_.size(); ++d) {
     const Domain& domain = domains_[d];
-    if (at.v < domain.ram.v || at.v >= domain.ram.v + domain.config->memory_bytes) continue;
-    soft_[d]->cpu().invalidate_code(Gpa{at.v - domain.ram.v}, bytes);
+    for (const pc::MemoryPiece& piece : domain.pieces) {
+      const uint64_t begin = domain.ram.v + piece.offset;
+      if (at.v < begin || at.v >= begin + piece.bytes) continue;
+      soft_[d]->cpu().invalidate_code(Gpa{piece.base.v + at.v - begin}, bytes);
+    }
   }
 }
 

@@ -35,6 +35,10 @@ class SoftMachine final : public Machine {
   void finish_entry(Actor& actor) override;
   void interrupt_hint(VcpuRef vcpu) override;
   void apic_timer_due(VcpuRef vcpu) override;
+  void domain_ended(Domain& domain) override;
+  void device_timer_due(DomId dom, uint32_t timer) override;
+  bool serve_outside(DomId dom, Port port) override;
+  void take_input(Domain& domain, std::string_view text) override;
   void deadline_moved() override;
   uint64_t total_instructions() const override;
   std::string vcpu_report(const Actor& actor) const override;
@@ -47,7 +51,7 @@ class SoftMachine final : public Machine {
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
-  void set_gsi(DomId, uint32_t, bool) override {}
+  void set_gsi(DomId dom, uint32_t gsi, bool level) override;
 
   void code_changed(Maddr at, uint64_t bytes);
 

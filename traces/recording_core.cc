@@ -43,6 +43,12 @@ Status RecordingCore::create_domain(const xen::DomainConfig& config) {
   return status;
 }
 
+void RecordingCore::set_hvm_param(DomId dom, uint32_t index, uint64_t value) {
+  events_.write(SetHvmParamBegin{dom, index, value});
+  inner_.set_hvm_param(dom, index, value);
+  events_.write(SetHvmParamEnd{});
+}
+
 uint64_t RecordingCore::hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) {
   events_.write(HypercallBegin{vcpu, regs.mode64, regs.cpl, regs.interrupts_enabled, regs.nr, regs.args});
   const uint64_t result = inner_.hypercall(vcpu, regs);

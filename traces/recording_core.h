@@ -15,6 +15,7 @@ class RecordingCore final : public xen::CoreApi {
   RecordingCore(xen::CoreApi& inner, EventWriter& events) : inner_(inner), events_(events) {}
 
   Status create_domain(const xen::DomainConfig& config) override;
+  void set_hvm_param(DomId dom, uint32_t index, uint64_t value) override;
   uint64_t hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) override;
   // Not recorded: a replay makes the calls that were made.
   const xen::HypercallRegs* preempted(VcpuRef vcpu) override { return inner_.preempted(vcpu); }

@@ -126,6 +126,11 @@ void RecordingPlatform::release_domain(DomId dom) {
   events_.write(ReleaseDomain{dom});
 }
 
+void RecordingPlatform::outside_event(DomId dom, Port port) {
+  inner_.outside_event(dom, port);
+  events_.write(OutsideEvent{dom, port});
+}
+
 void RecordingPlatform::shutdown(DomId dom, xen::ShutdownReason reason) {
   inner_.shutdown(dom, reason);
   events_.write(Shutdown{dom, reason});

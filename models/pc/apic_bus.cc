@@ -7,9 +7,9 @@ namespace xensim::pc {
 
 void ApicBus::attach(LocalApic& apic) { apics_.push_back(&apic); }
 
-bool ApicBus::hears(const LocalApic& target, const LocalApic& sender, const ApicMessage& message) const {
+bool ApicBus::hears(const LocalApic& target, const LocalApic* sender, const ApicMessage& message) const {
   if (!target.hardware_enabled()) return false;
-  const bool is_self = &target == &sender;
+  const bool is_self = &target == sender;
   const bool start_stop = message.mode == DeliveryMode::kInit || message.mode == DeliveryMode::kStartup;
   switch (message.shorthand) {
     case Shorthand::kSelf: return is_self && !start_stop;
@@ -20,7 +20,10 @@ bool ApicBus::hears(const LocalApic& target, const LocalApic& sender, const Apic
   return message.broadcast || target.matches(message.logical, message.destination);
 }
 
-void ApicBus::send(const LocalApic& sender, const ApicMessage& message) {
+void ApicBus::send(const LocalApic& sender, const ApicMessage& message) { deliver(&sender, message); }
+void ApicBus::send_from_device(const ApicMessage& message) { deliver(nullptr, message); }
+
+void ApicBus::deliver(const LocalApic* sender, const ApicMessage& message) {
   LocalApic* lowest = nullptr;
   for (LocalApic* apic : apics_) {
     if (!hears(*apic, sender, message)) continue;

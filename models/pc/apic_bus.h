@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "models/base/types.h"
@@ -35,12 +36,22 @@ class ApicBus {
   // tie. A globally disabled APIC hears nothing. INIT and SIPI under a shorthand leave the sender itself out (the SDM's
   // table of valid combinations, 11-4, has none that would hit it); SMI is not modelled and vanishes.
   void send(const LocalApic& sender, const ApicMessage& message);
+  // The same for a device (an IO-APIC), which uses no shorthand.
+  void send_from_device(const ApicMessage& message);
+  // Who is told that a local APIC has ended an interrupt (an IO-APIC); nullptr: nobody.
+  void set_end_of_interrupt(std::function<void(uint8_t vector)> told) { end_of_interrupt_ = std::move(told); }
+  void ended(uint8_t vector) const {
+    if (end_of_interrupt_) end_of_interrupt_(vector);
+  }
 
  private:
-  bool hears(const LocalApic& target, const LocalApic& sender, const ApicMessage& message) const;
+  // `sender` is nullptr for a device.
+  bool hears(const LocalApic& target, const LocalApic* sender, const ApicMessage& message) const;
+  void deliver(const LocalApic* sender, const ApicMessage& message);
 
   // Glue.
   std::vector<LocalApic*> apics_;
+  std::function<void(uint8_t)> end_of_interrupt_;
 };
 
 }  // namespace xensim::pc

@@ -7,9 +7,10 @@ namespace xensim::pc {
 
 // Port 0x12 has no signature of its own: a read finds nothing there.
 Board::Board(const BoardConfig& config, BoardClient& client)
-    : port_e9_(kDebugPortE9, 0xe9, ConsoleSource::kPortE9, client),
+    : client_(client),
+      port_e9_(kDebugPortE9, 0xe9, ConsoleSource::kPortE9, client),
       port_12_(kDebugPort12, 0xff, ConsoleSource::kPort12, client),
-      uart_(client, client),
+      uart_(client, *this),
       test_exit_(client),
       bus_(config.holes_read_zero) {
   for (uint32_t vcpu = 0; vcpu < config.vcpus; ++vcpu) {
@@ -22,8 +23,14 @@ Board::Board(const BoardConfig& config, BoardClient& client)
     apics_.push_back(std::make_unique<LocalApic>(apic, apic_bus_, client, client, client));
   }
   bus_.attach(port_e9_);
-  bus_.attach(port_12_);
-  bus_.attach(uart_);
+  if (config.pc) {
+    pc_ = std::make_unique<PcDevices>(PcDevices::Client{client, client, client, client}, apic_bus_, config.epoch_s);
+    pc_->attach_to(bus_);
+    apic_bus_.set_end_of_interrupt([this](uint8_t vector) { pc_->end_of_interrupt(vector); });
+  } else {
+    bus_.attach(port_12_);  // a PC has the platform device there
+  }
+  if (config.uart) bus_.attach(uart_);
   bus_.attach(test_exit_);
 }
 
@@ -64,16 +71,33 @@ std::optional<uint64_t> Board::rdmsr(VcpuId vcpu, uint32_t msr) { return apic(vc
 
 bool Board::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) { return apic(vcpu).wrmsr(msr, value); }
 
-void Board::timer_expired(uint32_t timer) { apic(VcpuId{timer}).timer_expired(); }
+void Board::timer_expired(uint32_t timer) {
+  if (timer == kPitTimer) {
+    XS_CHECK(pc_ != nullptr);
+    pc_->timer_expired();
+  } else {
+    apic(VcpuId{timer}).timer_expired();
+  }
+}
+
+void Board::set_irq(unsigned irq, bool level) {
+  if (pc_) {
+    pc_->set_irq(irq, level);
+  } else {
+    client_.set_irq(irq, level);
+  }
+}
 
 void Board::save(std::vector<std::byte>& out) const {
   for (const auto& apic : apics_) apic->save(out);
   uart_.save(out);
+  if (pc_) pc_->save(out);
 }
 
 Status Board::restore(std::span<const std::byte>& in) {
   for (const auto& apic : apics_) XS_TRY_STATUS(apic->restore(in));
   XS_TRY_STATUS(uart_.restore(in));
+  if (pc_) XS_TRY_STATUS(pc_->restore(in));
   return {};
 }
 

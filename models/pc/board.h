@@ -11,6 +11,7 @@
 #include "models/pc/device.h"
 #include "models/pc/io_bus.h"
 #include "models/pc/local_apic.h"
+#include "models/pc/pc_devices.h"
 #include "models/pc/test_exit.h"
 #include "models/pc/uart_8250.h"
 
@@ -19,6 +20,7 @@ namespace xensim::pc {
 // All that a board asks of its machine.
 class BoardClient : public Clock,
                     public DeviceTimers,
+                    public PowerClient,
                     public InterruptLines,
                     public ConsoleSink,
                     public TestExitClient,
@@ -31,9 +33,12 @@ struct BoardConfig {
   bool holes_read_zero = false;  // where there is neither memory nor device: zeroes (QEMU), else all ones
   uint64_t apic_bus_hz = 1'000'000'000;
   uint64_t tsc_hz = 1'000'000'000;
+  bool uart = true;      // a PVH guest of Xen has none
+  bool pc = false;       // with a PC's chipset: PcDevices
+  uint64_t epoch_s = 0;  // its clock's seconds since 1970 at virtual time 0
 };
 
-class Board : public SavedDevice {
+class Board : public SavedDevice, private InterruptLines {
  public:
   // `client` must outlive the board.
   Board(const BoardConfig& config, BoardClient& client);
@@ -54,6 +59,10 @@ class Board : public SavedDevice {
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr);
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value);
 
+  // An interrupt line of a device: to the chipset, or to the machine where there is none. GSIs from 16 on are the
+  // IO-APIC's.
+  void set_gsi(unsigned gsi, bool level) { set_irq(gsi, level); }
+
   // The call that DeviceTimers::arm asked for.
   void timer_expired(uint32_t timer);
 
@@ -68,13 +77,16 @@ class Board : public SavedDevice {
 
  private:
   LocalApic* apic_at(VcpuId vcpu, Gpa gpa, unsigned bytes);
+  void set_irq(unsigned irq, bool level) override;
 
+  BoardClient& client_;
   ApicBus apic_bus_;
   std::vector<std::unique_ptr<LocalApic>> apics_;
   DebugPort port_e9_;
   DebugPort port_12_;
   Uart8250 uart_;
   TestExit test_exit_;
+  std::unique_ptr<PcDevices> pc_;  // none on a bare board
   IoBus bus_;
 };
 

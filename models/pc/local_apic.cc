@@ -81,6 +81,7 @@ void LocalApic::end_of_interrupt() {
   const auto vector = highest(state_.isr);
   if (!vector) return;
   clear_bit(state_.isr, *vector);
+  bus_.ended(*vector);
   notify();
 }
 

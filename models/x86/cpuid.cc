@@ -17,6 +17,8 @@ constexpr uint32_t kLeaf1Edx = bits(0, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 15, 16, 
 constexpr uint32_t kLeaf1Ecx = bits(0, 1, 9, 13, 19, 20, 22, 23, 25, 31);
 // Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ERMS, ADX, SMAP.
 constexpr uint32_t kLeaf7Ebx = bits(0, 3, 7, 8, 9, 19, 20);
+// Leaf 7, EDX: the MSR IA32_ARCH_CAPABILITIES is there.
+constexpr uint32_t kLeaf7Edx = bits(29);
 // Leaf 0x80000001, ECX: LAHF in long mode, LZCNT, PREFETCHW. EDX: SYSCALL, NX, RDTSCP, long mode.
 constexpr uint32_t kExtEcx = bits(0, 5, 8), kExtEdx = bits(11, 20, 27, 29);
 
@@ -47,7 +49,7 @@ CpuidResult native_cpuid(uint32_t leaf, uint32_t subleaf) {
     case 2: return {0x01, 0, 0, 0};
     case 4: return cache(subleaf);
     case 6: return {4, 0, 0, 0};  // the APIC timer always runs
-    case 7: return subleaf == 0 ? CpuidResult{0, kLeaf7Ebx, 0, 0} : CpuidResult{};
+    case 7: return subleaf == 0 ? CpuidResult{0, kLeaf7Ebx, 0, kLeaf7Edx} : CpuidResult{};
     case 0x80000000: return {0x80000008, 0, 0, 0};
     case 0x80000001: return {0, 0, kExtEcx, kExtEdx};
     case 0x80000002:

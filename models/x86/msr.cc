@@ -39,7 +39,13 @@ std::optional<size_t> fixed_index(uint32_t msr) {
 
 constexpr uint32_t kMtrrCap = 0xfe, kMtrrDefault = 0x2ff, kMtrrFirst = 0x200, kMtrrLast = 0x20f;
 constexpr uint32_t kEfer = 0xc0000080, kFsBase = 0xc0000100, kGsBase = 0xc0000101, kSysenterCs = 0x174, kPat = 0x277;
-constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084;
+constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084, kArchCapabilities = 0x10a;
+
+// IA32_ARCH_CAPABILITIES (SDM vol. 4, table 2-2): nothing here speculates, so guests need none of their mitigations.
+// RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO,
+// PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+constexpr uint64_t kNotVulnerable = 1u << 0 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 13 | 1u << 14 |
+                                    1u << 15 | 1u << 20 | 1u << 24 | 1u << 26 | 1u << 27 | uint64_t{1} << 62;
 
 bool valid_memory_type(uint64_t type) { return type <= 1 || (type >= 4 && type <= 6); }
 
@@ -86,6 +92,7 @@ MsrOutcome MsrFile::read(const State& state, uint32_t msr, uint64_t& value) cons
       case kMtrrCap: value = 0x508; break;  // 8 variable ranges, fixed ranges, write combining
       case kMtrrDefault: value = mtrr_default; break;
       case kMicrocode: value = 0; break;
+      case kArchCapabilities: value = kNotVulnerable; break;
       default: return MsrOutcome::kClient;
     }
   }
@@ -119,6 +126,7 @@ MsrOutcome MsrFile::write(State& state, uint32_t msr, uint64_t value) {
     case kFsBase: return write_segment_base(state, kFs, value);
     case kGsBase: return write_segment_base(state, kGs, value);
     case kSysenterCs: state.set_sysenter_cs(static_cast<uint32_t>(value)); return MsrOutcome::kDone;
+    case kArchCapabilities:
     case kMtrrCap: return MsrOutcome::kFault;
     case kMtrrDefault:
       if ((value & ~uint64_t{0xcff}) || !valid_memory_type(value & 0xff)) return MsrOutcome::kFault;

@@ -89,7 +89,11 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   attend();
   end_hook();
 
-  uint64_t rip = 0;
+  // At its start the engine takes the arithmetic flags from the flags register's own word, where a state that was
+  // restored does not have them: writing the register puts them there.
+  uint64_t rip = 0, flags = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
+  uc_reg_write(engine_->get(), UC_X86_REG_RFLAGS, &flags);
   uc_reg_read(engine_->get(), UC_X86_REG_RIP, &rip);
   synced_ = false;
   const uc_err err = uc_emu_start(engine_->get(), rip, 0, 0, 0);

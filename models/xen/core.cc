@@ -30,6 +30,7 @@ class Core final : public CoreApi {
   const CoreInspector& inspector() const { return inspector_; }
 
   Status create_domain(const DomainConfig& config) override;
+  void set_hvm_param(DomId dom, uint32_t index, uint64_t value) override;
   uint64_t hypercall(VcpuRef ref, const HypercallRegs& regs) override;
   const HypercallRegs* preempted(VcpuRef ref) override;
   bool write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) override;
@@ -101,6 +102,14 @@ Status Core::create_domain(const DomainConfig& config) {
   update_wallclock(entry, domain);
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);
   return {};
+}
+
+void Core::set_hvm_param(DomId dom, uint32_t index, uint64_t value) {
+  Domain* domain = hv_.find_domain(dom);
+  XS_CHECK(domain != nullptr && index < kHvmParamCount);
+  Entry entry(hv_);
+  const LockGuard guard(entry, domain->lock);
+  domain->hvm_params[index] = value;
 }
 
 uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {

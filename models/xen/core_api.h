@@ -15,6 +15,8 @@
 
 namespace xensim::xen {
 
+inline constexpr uint32_t kHvmParamCount = 39;  // hvm/params.h, HVM_NR_PARAMS
+
 // A range of a domain's RAM and where it lies in machine memory.
 struct RamRange {
   Gpa start;
@@ -81,6 +83,10 @@ class CoreApi {
 
   // A domain appears, its vCPU 0 up and the others down. kInput for values out of range.
   virtual Status create_domain(const DomainConfig& config) = 0;
+
+  // The toolstack sets a parameter of a domain that was created (hvm/params.h, HVM_PARAM_*), as it likes.
+  // `index` is below kHvmParamCount.
+  virtual void set_hvm_param(DomId dom, uint32_t index, uint64_t value) = 0;
 
   // A hypercall; gives RAX. A vCPU that blocked itself is no longer runnable afterwards.
   virtual uint64_t hypercall(VcpuRef vcpu, const HypercallRegs& regs) = 0;

@@ -23,8 +23,7 @@ namespace xensim::xen {
 class P2m;         // p2m.h
 class GrantTable;  // grant_table.h
 
-inline constexpr uint32_t kMaxVcpus = 128;      // hvm_info_table.h, HVM_MAX_VCPUS
-inline constexpr unsigned kHvmParamCount = 39;  // hvm/params.h, HVM_NR_PARAMS
+inline constexpr uint32_t kMaxVcpus = 128;  // hvm_info_table.h, HVM_MAX_VCPUS
 
 class Domain {
  public:

@@ -16,7 +16,11 @@ int64_t send_event(Entry& entry, Domain& domain, uint32_t port) {
   SharedLockGuard guard(entry, local->lock);
   switch (local->state) {
     case ChannelState::kInterdomain:
-      if (local->remote != nullptr) raise(entry, *local->remote, local->remote->evtchn.at(local->remote_port));
+      if (local->remote != nullptr) {
+        raise(entry, *local->remote, local->remote->evtchn.at(local->remote_port));
+      } else {
+        entry.platform().outside_event(domain.id(), Port{port});
+      }
       return 0;
     case ChannelState::kIpi: raise(entry, domain, *local); return 0;
     case ChannelState::kUnbound: return 0;  // dropped without a word

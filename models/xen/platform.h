@@ -129,6 +129,9 @@ class Platform {
   virtual void set_gsi(DomId dom, uint32_t gsi, bool level) = 0;
   // An event on a port of the host's that a backend outside listens to (HostOpKind::kListen).
   virtual void host_event(DomId /*host*/, Port /*port*/) {}
+  // The guest sent an event on a port whose peer lies outside the core (a service of the machine). The port's lock is
+  // held: the machine only notes it.
+  virtual void outside_event(DomId dom, Port port) = 0;
   virtual void shutdown(DomId dom, ShutdownReason reason) = 0;
   virtual void console_write(DomId dom, ConsoleChannel channel, std::span<const std::byte> text) = 0;
 

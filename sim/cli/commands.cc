@@ -8,6 +8,7 @@ namespace {
 constexpr CommandEntry kCommands[] = {
     {"demo", "a race, found, shrunk, replayed and explained", make_demo_command},
     {"run", "run a scenario, or any PVH ELF guest with defaults", make_run_command},
+    {"boot", "a whole guest OS: a Linux kernel, unmodified", make_boot_command},
     {"replay", "a trace again, at the core alone or by running its guests once more", make_replay_command},
     {"trace", "info, show, diff, check or export of traces", make_trace_command},
     {"explore", "search schedules for a failure", make_explore_command},

@@ -13,6 +13,7 @@ std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_explore_command();
 std::unique_ptr<Command> make_list_command();
+std::unique_ptr<Command> make_boot_command();
 std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_shrink_command();

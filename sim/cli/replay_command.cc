@@ -62,10 +62,16 @@ class ReplayCommand final : public Command {
       return input_error(fmt::format("{}: recorded on backend {}; only --on {} or --on core can be compared with it",
                                      path_, info.backend, info.backend));
     }
-    while (reader.next() != nullptr) {
+    std::vector<ConsoleInput> typed;
+    while (const traces::Event* event = reader.next()) {
+      const auto* input = std::get_if<traces::Input>(&event->body);
+      if (input == nullptr || input->turn == 0) continue;
+      const std::string text(reinterpret_cast<const char*>(input->text.data()), input->text.size());
+      typed.push_back({event->time, input->dom, text, input->turn});
     }
     if (!reader.problem().empty()) return failed(FailureKind::kExpectation, reader.problem(), path_);
-    XS_TRY(const Scenario scenario, scenario_of_trace(path_, info));
+    XS_TRY(Scenario scenario, scenario_of_trace(path_, info));
+    scenario.recorded_inputs = std::move(typed);
     RunOptions options;
     options.backend = on_ == "soft" ? BackendKind::kSoft : BackendKind::kNative;
     options.seed = info.seed;

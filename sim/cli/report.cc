@@ -64,6 +64,7 @@ void set_outcome(Report& report, const Outcome& outcome) {
 }
 
 int exit_status(const Report& report) {
+  if (report.status) return *report.status;
   switch (report.result) {
     case ReportResult::kPass: return 0;
     case ReportResult::kFail:

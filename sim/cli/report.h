@@ -22,7 +22,8 @@ enum class ReportResult {
 
 struct Report {
   ReportResult result = ReportResult::kPass;
-  std::string why;  // skipped
+  std::optional<int> status;  // the exit status, where it is not the result's: that of a guest's own command
+  std::string why;            // skipped
   std::optional<Failure> failure;
   std::string reproduce;  // a command line; printed last where the result is kFail or kDiverged
 

@@ -59,6 +59,7 @@ class Replay {
   void call(const traces::HaltBegin& entry);
   void call(const traces::WakeBegin& entry);
   void call(const traces::IsRunnableBegin& entry);
+  void call(const traces::SetHvmParamBegin& entry);
   void call(const traces::PendingUpcallBegin& entry);
   void call(const traces::LapicEnabledBegin& entry);
   void call(const traces::BeforeRunBegin& entry);
@@ -91,15 +92,22 @@ void Replay::check_entry(const traces::EventBody& entry) const {
   std::visit(
       [this](const auto& body) {
         if constexpr (requires { body.vcpu.dom; }) check_vcpu(body.vcpu);
-        if constexpr (requires {
-                        body.port;
-                        body.dom;
-                      }) {
+        if constexpr (
+            requires {
+              body.port;
+              body.dom;
+            } ||
+            requires {
+              body.index;
+              body.dom;
+            }) {
           if (domains_.count(body.dom) == 0)
             throw BadEntry{fmt::format("it names d{}, which was never made", body.dom.v)};
         }
       },
       entry);
+  const auto* param = std::get_if<traces::SetHvmParamBegin>(&entry);
+  if (param != nullptr && param->index >= xen::kHvmParamCount) throw BadEntry{"there is no such parameter"};
 }
 
 xen::DomainConfig Replay::domain_config(const traces::CreateDomainBegin& entry) const {
@@ -129,6 +137,11 @@ void Replay::call(const traces::CreateDomainBegin& /*entry*/, const xen::DomainC
   platform_.check(platform_.expect(got).ok == got.ok, got);
   platform_.consume();
   if (got.ok) domains_[config.id] = config.vcpus;
+}
+
+void Replay::call(const traces::SetHvmParamBegin& entry) {
+  core_.api->set_hvm_param(entry.dom, entry.index, entry.value);
+  returned<traces::SetHvmParamEnd>();
 }
 
 void Replay::call(const traces::HypercallBegin& entry) {

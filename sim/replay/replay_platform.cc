@@ -274,6 +274,13 @@ void ReplayPlatform::release_domain(DomId dom) {
   consume();
 }
 
+void ReplayPlatform::outside_event(DomId dom, Port port) {
+  const traces::OutsideEvent got{dom, port};
+  const traces::OutsideEvent& event = expect(got);
+  check(event.dom == dom && event.port == port, got);
+  consume();
+}
+
 void ReplayPlatform::shutdown(DomId dom, xen::ShutdownReason reason) {
   const traces::Shutdown got{dom, reason};
   const traces::Shutdown& event = expect(got);

@@ -77,6 +77,7 @@ class ReplayPlatform final : public xen::Platform {
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;
   void host_event(DomId host, Port port) override;
   void release_domain(DomId dom) override;
+  void outside_event(DomId dom, Port port) override;
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
   void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
   void lock(xen::LockState& lock) override;

@@ -41,6 +41,7 @@ class PlainPlatform : public xen::Platform {
   void assert_lapic_vector(VcpuRef, uint8_t) override {}
   bool lapic_enabled(VcpuRef) override { return true; }
   void set_gsi(DomId, uint32_t, bool) override {}
+  void outside_event(DomId, Port) override {}
   void shutdown(DomId, xen::ShutdownReason) override {}
   void console_write(DomId, xen::ConsoleChannel, std::span<const std::byte>) override {}
   void lock(xen::LockState&) override {}
@@ -63,6 +64,7 @@ class SmallCore : public xen::CoreApi {
     platform_.allocate_page(config.id);
     return {};
   }
+  void set_hvm_param(DomId, uint32_t, uint64_t) override {}
   uint64_t hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) override {
     if (regs.nr == 0) return send(vcpu, regs.args[0]);
     if (regs.nr == 1) return copy(regs.args[0]);

@@ -18,6 +18,8 @@ class FakeMachine : public BoardClient {
   void console_output(ConsoleSource source, uint8_t byte) override {
     console[source].push_back(static_cast<char>(byte));
   }
+  void power_off() override { note("power off", 0); }
+  void reset() override { note("reset", 0); }
   void test_exit(uint32_t value) override { note("exit", value); }
   void interrupt_ready(VcpuId vcpu) override { note("ready", vcpu.v); }
   void init(VcpuId vcpu) override { note("init", vcpu.v); }

@@ -54,6 +54,7 @@ class FakePlatform : public PlainPlatform {
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart&) override { started.push_back(vcpu); }
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override { lapic_vectors.push_back({vcpu, vector}); }
   bool lapic_enabled(VcpuRef) override { return lapic; }
+  void outside_event(DomId dom, Port port) override { outside_events.push_back({dom, port}); }
   void set_gsi(DomId, uint32_t gsi, bool level) override { gsis[gsi] = level; }
   void host_event(DomId, Port port) override { host_events.push_back(port); }
   void release_domain(DomId dom) override { released.push_back(dom); }
@@ -88,6 +89,7 @@ class FakePlatform : public PlainPlatform {
   std::map<VcpuRef, bool> runnable;
   std::vector<std::pair<VcpuRef, uint8_t>> lapic_vectors;
   std::map<uint32_t, bool> gsis;
+  std::vector<std::pair<DomId, Port>> outside_events;
   std::vector<xen::ShutdownReason> shutdowns;
   std::vector<Port> host_events;
   std::vector<DomId> released;

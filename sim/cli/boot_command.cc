@@ -1,0 +1,194 @@
+// xensim boot: a whole guest OS. The kernel, its initrd and all options become a scenario, so that a trace of the boot
+// can be replayed and run again like any other.
+#include <fmt/format.h>
+
+#include <toml++/toml.h>
+#include <filesystem>
+#include <optional>
+#include <sstream>
+
+#include "sim/boot/boot_summary.h"
+#include "sim/boot/initramfs.h"
+#include "sim/boot/terminal_input.h"
+#include "sim/cli/call_printer.h"
+#include "sim/cli/commands.h"
+#include "sim/cli/kernel_cache.h"
+#include "sim/cli/paths.h"
+#include "sim/cli/scenario_options.h"
+#include "sim/cli/write_file.h"
+#include "sim/read_file.h"
+#include "sim/run.h"
+#include "traces/describe.h"
+
+namespace xensim::sim {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct BootOptions {
+  std::string kernel = "debian:6.1-cloud";
+  std::string initrd, append, command, record;
+  std::string platform = "pvh", flavour = "xen", memory = "512M", time_limit = "600s";
+  uint64_t vcpus = 1, seed = 0;
+};
+
+// A file that the user named, as an absolute path: traces carry it.
+Result<std::string> user_file(const std::string& option, const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return input_error(fmt::format("{} {}: there is no such file", option, path));
+  return fs::absolute(path).string();
+}
+
+Result<std::string> scenario_text(const BootOptions& options) {
+  toml::table guest;
+  XS_TRY(const std::string kernel, find_kernel(options.kernel));
+  XS_TRY(const std::string image, user_file("--kernel", kernel));
+  guest.insert("name", "linux");
+  guest.insert("image", image);
+  if (!options.initrd.empty()) {
+    XS_TRY(const std::string initrd, user_file("--initrd", options.initrd));
+    guest.insert("initrd", initrd);
+  } else {
+    XS_TRY(const std::string busybox, find_busybox());
+    guest.insert("busybox", busybox);
+    if (!options.command.empty()) guest.insert("command", options.command);
+  }
+  guest.insert("cmdline", options.append);
+  guest.insert("platform", options.platform);
+  guest.insert("vcpus", static_cast<int64_t>(options.vcpus));
+  guest.insert("memory", options.memory);
+  toml::table machine;
+  machine.insert("flavour", options.flavour);
+  machine.insert("time_limit", options.time_limit);
+  machine.insert("seed", static_cast<int64_t>(options.seed));
+  toml::table root;
+  root.insert("machine", machine);
+  root.insert("guest", toml::array{guest});
+  std::ostringstream out;
+  out << toml::toml_formatter{root} << '\n';
+  return std::move(out).str();
+}
+
+class BootCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("--kernel", options_.kernel, "a bzImage, or an ELF with a PVH entry; debian:NAME: Debian's")
+        ->type_name("IMG")
+        ->capture_default_str();
+    app.add_option("--initrd", options_.initrd, "else a bundled one: busybox")->type_name("FILE");
+    app.add_option("--append", options_.append, "the kernel's command line, behind the console's")->type_name("STR");
+    app.add_option("--exec", options_.command, "run this in the bundled initramfs, and exit with its status")
+        ->type_name("CMD");
+    app.add_option("--write-initrd", write_initrd_, "write the bundled initramfs to a file, and boot nothing")
+        ->type_name("FILE");
+    app.add_option("--platform", options_.platform, "pvh, or pc: the Linux boot protocol and a PC's devices")
+        ->check(CLI::IsMember({"pvh", "pc"}))
+        ->capture_default_str();
+    app.add_option("--vcpus", options_.vcpus, "1 to 128")
+        ->type_name("N")
+        ->check(CLI::Range(1, 128))
+        ->capture_default_str();
+    app.add_option("--memory", options_.memory, "2M to 16G")->type_name("SIZE")->capture_default_str();
+    app.add_option("--seed", options_.seed, "of the vCPUs' turns")
+        ->type_name("N")
+        ->check(whole_number())
+        ->capture_default_str();
+    app.add_option("--flavour", options_.flavour, "xen or kvm")
+        ->check(CLI::IsMember({"xen", "kvm"}))
+        ->capture_default_str();
+    app.add_option("--time-limit", options_.time_limit, "virtual time")->type_name("TIME")->capture_default_str();
+    app.add_option("--record", options_.record, "write a trace")->type_name("TRACE");
+  }
+
+  Result<Report> run(Output& output) override {
+    if (!options_.initrd.empty() && !options_.command.empty()) {
+      return input_error("--exec needs the bundled initramfs: leave --initrd out");
+    }
+    if (!write_initrd_.empty()) return write_initrd();
+    BootOptions options = options_;
+    options.append = "console=hvc0 " + options_.append;
+    XS_TRY(const std::string text, scenario_text(options));
+    XS_TRY(const Scenario scenario, parse_scenario("boot", text, image_paths(), {}));
+    CallPrinter calls([&](const std::string& line) { output.note(line); });
+    RunOptions run;
+    run.seed = options_.seed;
+    run.explain = false;
+    run.record_path = options_.record;
+    run.on_console_bytes = [&](std::string_view bytes) { output.print_raw(bytes); };
+    BootSummary counts;
+    run.watch = &counts;
+    std::optional<traces::TeeSink> both;
+    if (output.verbose()) run.watch = &both.emplace(counts, calls);
+    std::optional<TerminalInput> terminal;
+    if (options_.command.empty() && !output.json()) run.input = &terminal.emplace();
+    XS_TRY(const auto outcome, run_scenario(scenario, run));
+    const bool left = terminal && terminal->quit();
+    terminal.reset();
+    output.note(summary(outcome));
+    for (const std::string& line : counts.lines(outcome.virtual_ns, scenario.clock.ns_per_instruction)) {
+      output.note("  " + line);
+    }
+    Report result = report(outcome);
+    if (left) {
+      result.result = ReportResult::kPass;
+      result.failure.reset();
+    }
+    return result;
+  }
+
+ private:
+  Result<Report> write_initrd() const {
+    XS_TRY(const std::string path, find_busybox());
+    XS_TRY(const auto busybox, read_file(path));
+    const auto archive = make_initramfs(busybox, options_.command);
+    XS_TRY_STATUS(write_file(write_initrd_, {reinterpret_cast<const char*>(archive.data()), archive.size()}));
+    return Report{};
+  }
+
+  static std::string summary(const Outcome& outcome) {
+    return fmt::format("boot: {}; {} hypercalls, {} instructions, {} virtual, trace hash {}",
+                       outcome.ends.empty() ? "" : outcome.ends.front().how, outcome.hypercalls, outcome.instructions,
+                       traces::describe_time(VirtualNs{outcome.virtual_ns}), outcome.trace_hash);
+  }
+
+  Report report(const Outcome& outcome) const {
+    Report report;
+    report.seed = options_.seed;
+    set_outcome(report, outcome);
+    report.reproduce = reproduce();
+    // The command's own status is the answer that was asked for.
+    if (!options_.command.empty() && outcome.test_exit) {
+      report.result = ReportResult::kPass;
+      report.failure.reset();
+      report.status = static_cast<int>(*outcome.test_exit & 0xff);
+    }
+    return report;
+  }
+
+  std::string reproduce() const {
+    std::string words = "xensim boot --kernel " + shell_word(options_.kernel);
+    const auto add = [&](const char* option, const std::string& value) {
+      if (!value.empty()) words += fmt::format(" {} {}", option, shell_word(value));
+    };
+    add("--initrd", options_.initrd);
+    add("--append", options_.append);
+    add("--exec", options_.command);
+    add("--platform", options_.platform);
+    add("--vcpus", std::to_string(options_.vcpus));
+    add("--memory", options_.memory);
+    add("--seed", std::to_string(options_.seed));
+    add("--flavour", options_.flavour);
+    add("--time-limit", options_.time_limit);
+    return words;
+  }
+
+  BootOptions options_;
+  std::string write_initrd_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_boot_command() { return std::make_unique<BootCommand>(); }
+
+}  // namespace xensim::sim

@@ -1,0 +1,19 @@
+// See kernels.h.
+#include "tests/boot/kernels.h"
+
+#include <cstdio>
+#include <memory>
+
+namespace xensim {
+
+std::string fetch_kernel(const std::string& name) {
+  const std::string command = std::string(XENSIM_SOURCE_DIR) + "/tests/boot/fetch-kernels " + name + " 2>&1";
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return "no shell";
+  std::string said;
+  char block[256];
+  while (const size_t got = std::fread(block, 1, sizeof block, pipe)) said.append(block, got);
+  return pclose(pipe) == 0 ? std::string() : said;
+}
+
+}  // namespace xensim

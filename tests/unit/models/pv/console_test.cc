@@ -1,0 +1,61 @@
+// The console's backend against its ring, as a guest fills it: order, room, and indexes that lie.
+#include "models/pv/console.h"
+
+#include <doctest/doctest.h>
+#include <xen/io/console.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+
+using namespace xensim;
+
+namespace {
+
+struct Guest {
+  alignas(8) std::array<std::byte, 4096> page{};
+  xencons_interface& ring = *reinterpret_cast<xencons_interface*>(page.data());
+  std::string said;
+  pv::Console console{page, [this](std::string_view text) { said += text; }};
+
+  void write(std::string_view text) {
+    for (const char c : text) ring.out[ring.out_prod++ & (sizeof ring.out - 1)] = c;
+  }
+  std::string read() {
+    std::string text;
+    while (ring.in_cons != ring.in_prod) text += ring.in[ring.in_cons++ & (sizeof ring.in - 1)];
+    return text;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what the guest writes comes out in order, around the ring's end too") {
+  Guest guest;
+  guest.ring.out_cons = guest.ring.out_prod = 0xffffffff - 3;
+  guest.write("hello, console");
+  CHECK(guest.console.notified());
+  CHECK(guest.said == "hello, console");
+  CHECK(guest.ring.out_cons == guest.ring.out_prod);
+  CHECK_FALSE(guest.console.notified());
+}
+
+TEST_CASE("input that finds no room waits until the guest has read") {
+  Guest guest;
+  const std::string text(1500, 'x');
+  CHECK(guest.console.input(text));
+  CHECK(guest.read().size() == 1024);
+  CHECK(guest.console.notified());
+  CHECK(guest.read().size() == 476);
+}
+
+TEST_CASE("indexes that do not fit the ring: nothing is read or written") {
+  Guest guest;
+  guest.ring.out_prod = 5000;
+  guest.ring.in_prod = 3;
+  guest.ring.in_cons = 4;
+  CHECK_FALSE(guest.console.notified());
+  CHECK(guest.said.empty());
+  CHECK_FALSE(guest.console.input("x"));
+  CHECK(guest.ring.in_prod == 3);
+}
