@@ -40,7 +40,7 @@ void send_vcpu_virq(Entry& entry, Vcpu& vcpu, uint32_t virq) {
   Domain& domain = vcpu.domain();
   Channel& channel = domain.evtchn.at(port);
   SharedLockGuard guard(entry, channel.lock);
-  if (channel.usable()) domain.evtchn.ops->set_pending(entry, vcpu, channel);
+  if (channel.usable()) domain.evtchn.ops().set_pending(entry, vcpu, channel);
 }
 
 int64_t unmask_port(Entry& entry, Domain& domain, uint32_t port) {
@@ -48,11 +48,18 @@ int64_t unmask_port(Entry& entry, Domain& domain, uint32_t port) {
   if (channel == nullptr) return -XEN_EINVAL;
   SharedLockGuard guard(entry, channel->lock);
   if (channel->usable()) {
-    domain.evtchn.ops->unmask(entry, domain, *channel);
+    domain.evtchn.ops().unmask(entry, domain, *channel);
   } else if (entry.flavour().unmask_closed_einval) {
     return -XEN_EINVAL;
   }
   return 0;
+}
+
+int64_t set_port_priority(Entry& entry, Domain& domain, uint32_t port, uint32_t priority) {
+  Channel* channel = domain.evtchn.find(port);
+  if (channel == nullptr) return -XEN_EINVAL;
+  SharedLockGuard guard(entry, channel->lock);
+  return domain.evtchn.ops().set_priority(entry, domain, *channel, priority);
 }
 
 int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t number) {
@@ -65,8 +72,8 @@ int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t number) 
                        (channel->state == ChannelState::kVirq && virq_is_global(channel->irq));
   if (!movable) return -XEN_EINVAL;
   channel->notify_vcpu.store(number);
-  if (entry.flavour().bind_vcpu_reraises && domain.evtchn.ops->is_pending(entry, domain, *channel)) {
-    domain.evtchn.ops->announce(entry, *domain.vcpu(number), *channel);
+  if (entry.flavour().bind_vcpu_reraises && domain.evtchn.ops().is_pending(entry, domain, *channel)) {
+    domain.evtchn.ops().announce(entry, *domain.vcpu(number), *channel);
   }
   return 0;
 }

@@ -26,9 +26,11 @@ int64_t bind_ipi(Entry& entry, Domain& domain, uint32_t vcpu);
 
 // 0, or a negative errno.
 int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t vcpu);
+int64_t set_port_priority(Entry& entry, Domain& domain, uint32_t port, uint32_t priority);
 int64_t unmask_port(Entry& entry, Domain& domain, uint32_t port);
 int64_t close_port(Entry& entry, Domain& domain, uint32_t port);
-// Closes every port of the domain.
-int64_t reset_ports(Entry& entry, Domain& domain);
+// EVTCHNOP_reset: closes every port of the domain and turns back to 2-level channels. 0, -EAGAIN (ports were opened
+// meanwhile) or -EBUSY: a reset is going on; or, `resuming` (EVTCHNOP_reset_cont), none is.
+int64_t reset_ports(Entry& entry, Domain& domain, bool resuming);
 
 }  // namespace xensim::xen

@@ -4,6 +4,7 @@
 
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/port_ops.h"
 
 namespace xensim::xen {
@@ -40,26 +41,23 @@ class XS_SCOPED_CAPABILITY ChannelLocks {
   LockGuard first_, second_;
 };
 
-int64_t take_port(Domain& domain) XS_REQUIRES(domain.evtchn.event_lock) {
-  return domain.evtchn.allocate(domain.evtchn.ops->port_limit(domain));
-}
-
 // Takes a port for an IPI, a VIRQ or a PIRQ, for vCPU `number`.
 int64_t take_bound_port(Entry& entry, Domain& domain, ChannelState state, uint32_t number, uint32_t irq)
     XS_REQUIRES(domain.evtchn.event_lock) {
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
   LockGuard guard(entry, channel.lock);
   channel.state = state;
   channel.irq = irq;
   channel.notify_vcpu.store(number);
+  domain.evtchn.ops().bound(entry, domain, channel);
   return port;
 }
 
 void free_channel(Entry& entry, Domain& domain, Channel& channel) XS_REQUIRES(domain.evtchn.event_lock, channel.lock) {
   // Cleared, so that who binds the port next finds no event of ours.
-  domain.evtchn.ops->clear_pending(entry, domain, channel);
+  domain.evtchn.ops().clear_pending(entry, domain, channel);
   domain.evtchn.release(channel);
 }
 
@@ -112,18 +110,19 @@ std::optional<int64_t> try_close(Entry& entry, Domain& domain, Channel& channel,
 
 int64_t alloc_unbound(Entry& entry, Domain& domain, DomId remote) {
   LockGuard guard(entry, domain.evtchn.event_lock);
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
   LockGuard channel_guard(entry, channel.lock);
   channel.state = ChannelState::kUnbound;
   channel.remote_dom = remote;
+  domain.evtchn.ops().bound(entry, domain, channel);
   return port;
 }
 
 int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t remote_port) {
   EventLocks locks(entry, domain, remote);
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& local = domain.evtchn.at(static_cast<uint32_t>(port));
   Channel* peer = remote.evtchn.find(remote_port);
@@ -136,6 +135,7 @@ int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t 
   local.remote = &remote;
   local.remote_dom = remote.id();
   local.remote_port = remote_port;
+  domain.evtchn.ops().bound(entry, domain, local);
   peer->state = ChannelState::kInterdomain;
   peer->remote = &domain;
   peer->remote_dom = domain.id();
@@ -178,7 +178,7 @@ int64_t bind_ipi(Entry& entry, Domain& domain, uint32_t number) {
 int64_t close_port(Entry& entry, Domain& domain, uint32_t port) {
   Channel* channel = domain.evtchn.find(port);
   if (channel == nullptr) {
-    if (entry.flavour().close_bad_port_einval && port >= domain.evtchn.ops->port_limit(domain)) return -XEN_EINVAL;
+    if (entry.flavour().close_bad_port_einval && port >= domain.evtchn.ops().port_limit(domain)) return -XEN_EINVAL;
     return entry.flavour().close_free_port_enoent ? -XEN_ENOENT : -XEN_EINVAL;
   }
   Domain* remote = nullptr;
@@ -189,22 +189,27 @@ int64_t close_port(Entry& entry, Domain& domain, uint32_t port) {
   return close_pair(entry, domain, *channel, *remote);
 }
 
-int64_t reset_ports(Entry& entry, Domain& domain) {
+int64_t reset_ports(Entry& entry, Domain& domain, bool resuming) {
+  uint32_t first = 0;
   {
     LockGuard guard(entry, domain.evtchn.event_lock);
-    if (domain.evtchn.next_reset != 0) return -XEN_EBUSY;
-    domain.evtchn.next_reset = 1;
+    uint32_t& next = domain.evtchn.next_reset;
+    first = resuming ? next : next == 0 ? 1 : 0;
+    next = std::max(next, first);
   }
+  if (first == 0) return -XEN_EBUSY;
   const auto any_left = [&] {
     LockGuard guard(entry, domain.evtchn.event_lock);
     return domain.evtchn.active != 0;
   };
-  for (uint32_t port = 1; domain.evtchn.find(port) != nullptr && any_left(); ++port) {
+  for (uint32_t port = first; domain.evtchn.find(port) != nullptr && any_left(); ++port) {
     close_port(entry, domain, port);
   }
   LockGuard guard(entry, domain.evtchn.event_lock);
   domain.evtchn.next_reset = 0;
-  return domain.evtchn.active != 0 ? -XEN_EAGAIN : 0;
+  if (domain.evtchn.active != 0) return -XEN_EAGAIN;
+  leave_fifo(domain);
+  return 0;
 }
 
 }  // namespace xensim::xen

@@ -2,6 +2,7 @@
 #include "models/xen/abi/public.h"
 #include "models/xen/arguments.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/port_ops.h"
 
 namespace xensim::xen {
@@ -103,7 +104,7 @@ int64_t op_status(HypercallContext& context) {
   if (args->port == 0 && context.flavour().status_port0_einval) return -XEN_EINVAL;
   Channel* channel = domain->evtchn.find(args->port);
   if (channel == nullptr) {
-    if (!context.flavour().status_never_allocated || args->port >= domain->evtchn.ops->port_limit(*domain)) {
+    if (!context.flavour().status_never_allocated || args->port >= domain->evtchn.ops().port_limit(*domain)) {
       return -XEN_EINVAL;
     }
     args->status = EVTCHNSTAT_closed;
@@ -128,7 +129,7 @@ int64_t op_unmask(HypercallContext& context) {
   return args ? unmask_port(context, context.domain, args->port) : -XEN_EFAULT;
 }
 
-int64_t op_reset(HypercallContext& context) {
+int64_t op_reset(HypercallContext& context, bool resuming) {
   const auto args = read_argument<evtchn_reset>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.domain_by_any_id(DomId{args->dom});
@@ -136,15 +137,29 @@ int64_t op_reset(HypercallContext& context) {
   if (!may_target(context, *domain)) return -XEN_EPERM;
   // Another domain's ports may only be reset while its toolstack has paused it, which nothing here does.
   if (domain != &context.domain) return -XEN_EINVAL;
-  return reset_ports(context, *domain);
+  return reset_ports(context, *domain, resuming);
 }
 
-// A 2-level port has no priority.
+int64_t op_init_control(HypercallContext& context) {
+  if (context.flavour().fifo_enosys) return -XEN_ENOSYS;
+  auto args = read_argument<evtchn_init_control>(context, argument(context));
+  if (!args) return -XEN_EFAULT;
+  const int64_t error = init_control(context, context.domain, args->vcpu, Gfn{args->control_gfn}, args->offset);
+  if (error != 0) return error;
+  args->link_bits = EVTCHN_FIFO_LINK_BITS;
+  return write_guest(context, argument(context), *args) ? 0 : -XEN_EFAULT;
+}
+
+int64_t op_expand_array(HypercallContext& context) {
+  if (context.flavour().fifo_enosys) return -XEN_ENOSYS;
+  const auto args = read_argument<evtchn_expand_array>(context, argument(context));
+  return args ? expand_array(context, context.domain, Gfn{args->array_gfn}) : -XEN_EFAULT;
+}
+
 int64_t op_set_priority(HypercallContext& context) {
   if (context.flavour().fifo_enosys) return -XEN_ENOSYS;
   const auto args = read_argument<evtchn_set_priority>(context, argument(context));
-  if (!args) return -XEN_EFAULT;
-  return context.domain.evtchn.find(args->port) != nullptr ? -XEN_ENOSYS : -XEN_EINVAL;
+  return args ? set_port_priority(context, context.domain, args->port, args->priority) : -XEN_EFAULT;
 }
 
 }  // namespace
@@ -161,9 +176,12 @@ int64_t do_event_channel_op(HypercallContext& context) {
     case EVTCHNOP_bind_ipi: return op_bind_ipi(context);
     case EVTCHNOP_bind_vcpu: return op_bind_vcpu(context);
     case EVTCHNOP_unmask: return op_unmask(context);
-    case EVTCHNOP_reset: return op_reset(context);
+    case EVTCHNOP_reset: return op_reset(context, false);
+    case kEvtchnopResetCont: return context.flavour().fifo_enosys ? -XEN_ENOSYS : op_reset(context, true);
+    case EVTCHNOP_init_control: return op_init_control(context);
+    case EVTCHNOP_expand_array: return op_expand_array(context);
     case EVTCHNOP_set_priority: return op_set_priority(context);
-    default: return -XEN_ENOSYS;  // init_control and expand_array too: 2-level channels alone
+    default: return -XEN_ENOSYS;
   }
 }
 
