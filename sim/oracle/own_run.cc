@@ -1,0 +1,61 @@
+// See own_run.h.
+#include "sim/oracle/own_run.h"
+
+#include <fmt/format.h>
+
+#include "models/base/check.h"
+#include "sim/run.h"
+
+namespace xensim::sim {
+
+namespace {
+
+// Guests by number: their names are the programs', which may be twice in a run.
+Scenario scenario_of(const OracleRun& run, const std::string& flavour) {
+  Scenario scenario;
+  scenario.name = run.programs.front();
+  scenario.path = run.programs.front();
+  scenario.flavour = flavour;
+  return scenario;
+}
+
+GuestConfig guest_of(const OracleRun& run, const std::string& image, size_t number) {
+  GuestConfig guest;
+  guest.name = fmt::format("g{}", number);
+  guest.image = image;
+  guest.vcpus = run.vcpus;
+  return guest;
+}
+
+// Like the real ones' debug port: whole lines, in the order of the programs. A guest that said nothing is never good.
+void add_lines(std::vector<std::string>& lines, const Outcome& outcome, const std::string& guest,
+               const std::string& program) {
+  bool silent = true;
+  for (const ConsoleLine& line : outcome.console) {
+    if (line.guest != guest) continue;
+    lines.push_back(fmt::format("{}: {}", program, line.text));
+    silent = false;
+  }
+  for (const DomainEnd& end : outcome.ends) {
+    if (end.guest == guest) lines.push_back(fmt::format("{}= {}{}", program, end.how, silent ? ", silent" : ""));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vector<std::string>& images,
+                                          const std::string& flavour) {
+  XS_CHECK(images.size() == run.programs.size());
+  std::vector<std::string> lines;
+  const size_t at_once = run.together ? images.size() : 1;
+  for (size_t first = 0; first < images.size(); first += at_once) {
+    Scenario scenario = scenario_of(run, flavour);
+    for (size_t i = first; i < first + at_once; ++i) scenario.guests.push_back(guest_of(run, images[i], i));
+    XS_TRY(const auto outcome, run_scenario(scenario, {}));
+    for (size_t i = first; i < first + at_once; ++i)
+      add_lines(lines, outcome, scenario.guests[i - first].name, run.programs[i]);
+  }
+  return lines;
+}
+
+}  // namespace xensim::sim

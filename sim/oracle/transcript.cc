@@ -1,0 +1,92 @@
+// See transcript.h.
+#include "sim/oracle/transcript.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <sstream>
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr std::string_view kRunMark = "# run: ";
+constexpr uint32_t kMostVcpus = 128;
+
+Result<uint32_t> parse_vcpus(const std::string& word) {
+  uint32_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc{} || end != word.data() + word.size() || value < 1 || value > kMostVcpus) {
+    return input_error(fmt::format("--vcpus {}: a number from 1 to {} is needed", word, kMostVcpus));
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<OracleRun> parse_oracle_run(std::string_view words) {
+  OracleRun run;
+  std::istringstream in{std::string(words)};
+  for (std::string word; in >> word;) {
+    if (word == "--together") {
+      run.together = true;
+    } else if (word == "--hvm") {
+      run.hvm = true;
+    } else if (word == "--vcpus") {
+      word.clear();
+      in >> word;
+      XS_TRY(run.vcpus, parse_vcpus(word));
+    } else if (word.starts_with('-')) {
+      return input_error(fmt::format("{}: no such option (--vcpus N, --together, --hvm)", word));
+    } else {
+      run.programs.push_back(word);
+    }
+  }
+  if (run.programs.empty()) return input_error("no program is named");
+  return run;
+}
+
+std::string format_oracle_run(const OracleRun& run) {
+  std::string words;
+  if (run.hvm) words += "--hvm ";
+  if (run.together) words += "--together ";
+  if (run.vcpus != 1) words += fmt::format("--vcpus {} ", run.vcpus);
+  return words + fmt::format("{}", fmt::join(run.programs, " "));
+}
+
+Result<Transcript> parse_transcript(const std::string& name, std::string_view text) {
+  Transcript transcript;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(kRunMark)) {
+      auto run = parse_oracle_run(std::string_view(line).substr(kRunMark.size()));
+      if (!run) return input_error(fmt::format("{}: {}", name, run.error().message));
+      transcript.run = std::move(*run);
+    } else if (line.starts_with("# ")) {
+      transcript.versions = line.substr(2);
+    } else if (!line.empty()) {
+      transcript.lines.push_back(line);
+    }
+  }
+  if (transcript.run.programs.empty()) return input_error(fmt::format("{}: has no line '{}...'", name, kRunMark));
+  if (transcript.lines.empty()) return input_error(fmt::format("{}: has no line of a guest", name));
+  return transcript;
+}
+
+std::string format_transcript(const Transcript& transcript) {
+  std::string text = fmt::format("# {}\n{}{}\n", transcript.versions, kRunMark, format_oracle_run(transcript.run));
+  for (const std::string& line : transcript.lines) text += line + "\n";
+  return text;
+}
+
+bool may_differ(std::string_view line) {
+  const size_t mark = line.find_first_of(":%=");
+  return mark != std::string_view::npos && line.substr(mark + 1).starts_with(" ~");
+}
+
+bool lines_agree(std::string_view a, std::string_view b) {
+  return a == b ||
+         (may_differ(a) && may_differ(b) && a.substr(0, a.find_first_of(":%=")) == b.substr(0, b.find_first_of(":%=")));
+}
+
+}  // namespace xensim::sim
