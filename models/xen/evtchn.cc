@@ -33,6 +33,23 @@ int64_t raise_external_event(Entry& entry, Domain& domain, uint32_t port) {
   return 0;
 }
 
+void send_domain_virq(Entry& entry, Domain& domain, uint32_t virq) {
+  XS_CHECK(virq_is_global(virq));
+  Vcpu& vcpu = *domain.vcpu(0);
+  SharedLockGuard virq_guard(entry, vcpu.virq_lock);
+  const uint32_t port = vcpu.virq_port[virq].load();
+  if (port == 0) return;
+  Channel& channel = domain.evtchn.at(port);
+  SharedLockGuard guard(entry, channel.lock);
+  raise(entry, domain, channel);
+}
+
+void send_host_virq(Entry& entry, uint32_t virq) {
+  for (const std::unique_ptr<Domain>& domain : entry.hv.domains()) {
+    if (domain->privileged()) return send_domain_virq(entry, *domain, virq);
+  }
+}
+
 void send_vcpu_virq(Entry& entry, Vcpu& vcpu, uint32_t virq) {
   SharedLockGuard virq_guard(entry, vcpu.virq_lock);
   const uint32_t port = vcpu.virq_port[virq].load();

@@ -55,6 +55,21 @@ int64_t take_bound_port(Entry& entry, Domain& domain, ChannelState state, uint32
   return port;
 }
 
+// May a channel to the toolstack's port be bound? 0, or why not.
+int64_t toolstack_port_error(const Entry& entry, Domain& domain, uint32_t remote_port)
+    XS_REQUIRES(domain.evtchn.event_lock) {
+  if (!entry.flavour().backend_ports) return -XEN_EINVAL;
+  if (remote_port == 0 || remote_port > domain.evtchn.toolstack_ports) return -XEN_ENOENT;
+  for (uint32_t port = 1; port < domain.evtchn.valid_ports.peek(); ++port) {
+    const Channel& channel = domain.evtchn.at(port);
+    if (channel.state == ChannelState::kInterdomain && channel.remote == nullptr &&
+        channel.remote_port == remote_port) {
+      return -XEN_EBUSY;
+    }
+  }
+  return 0;
+}
+
 void free_channel(Entry& entry, Domain& domain, Channel& channel) XS_REQUIRES(domain.evtchn.event_lock, channel.lock) {
   // Cleared, so that who binds the port next finds no event of ours.
   domain.evtchn.ops().clear_pending(entry, domain, channel);
@@ -145,13 +160,37 @@ int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t 
   return port;
 }
 
+int64_t bind_toolstack(Entry& entry, Domain& domain, uint32_t remote_port) {
+  LockGuard guard(entry, domain.evtchn.event_lock);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
+  if (port < 0) return port;
+  const int64_t error = toolstack_port_error(entry, domain, remote_port);
+  if (error != 0) {
+    --domain.evtchn.active;
+    return error;
+  }
+  Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
+  LockGuard channel_guard(entry, channel.lock);
+  channel.state = ChannelState::kInterdomain;
+  channel.remote_dom = DomId{0};
+  channel.remote_port = remote_port;
+  domain.evtchn.ops().bound(entry, domain, channel);
+  return port;
+}
+
 int64_t bind_virq(Entry& entry, Domain& domain, uint32_t virq, uint32_t number) {
   if (virq >= kVirqCount) return -XEN_EINVAL;
   if (virq_is_global(virq) && number != 0) return -XEN_EINVAL;
   Vcpu* vcpu = domain.vcpu(number);
   if (vcpu == nullptr) return -XEN_ENOENT;
   LockGuard guard(entry, domain.evtchn.event_lock);
-  if (vcpu->virq_port[virq].load() != 0) return -XEN_EEXIST;
+  if (vcpu->virq_port[virq].load() != 0) {
+    if (!entry.flavour().bind_virq_takes_port_first) return -XEN_EEXIST;
+    const int64_t port = domain.evtchn.allocate(entry, domain);
+    if (port < 0) return port;
+    --domain.evtchn.active;
+    return -XEN_EEXIST;
+  }
   const int64_t port = take_bound_port(entry, domain, ChannelState::kVirq, number, virq);
   if (port > 0) vcpu->virq_port[virq].store(static_cast<uint32_t>(port));
   return port;

@@ -15,6 +15,12 @@ bool may_target(const HypercallContext& context, const Domain& target) {
   return &target == &context.domain || context.domain.privileged();
 }
 
+// Trait port_range_first: what -EINVAL is given for before anything else is looked at.
+bool out_of_range(const HypercallContext& context, uint32_t port) {
+  const Domain& domain = context.domain;
+  return context.flavour().port_range_first && (port == 0 || port >= domain.evtchn.ops().port_limit(domain));
+}
+
 // Puts a new port into its field and gives the struct back.
 template <class Args, class Field>
 int64_t give_port(HypercallContext& context, Args args, Field Args::*field, int64_t port) {
@@ -30,6 +36,9 @@ int64_t op_alloc_unbound(HypercallContext& context) {
   if (domain == nullptr) return context.absent_domain_error(DomId{args->dom});
   if (!may_target(context, *domain)) return -XEN_EPERM;
   const DomId remote = args->remote_dom == DOMID_SELF ? context.domain.id() : DomId{args->remote_dom};
+  if (context.flavour().alloc_unbound_known_remotes && remote.v != 0 && remote != context.domain.id()) {
+    return -XEN_EPERM;
+  }
   return give_port(context, *args, &evtchn_alloc_unbound::port, alloc_unbound(context, *domain, remote));
 }
 
@@ -37,9 +46,12 @@ int64_t op_bind_interdomain(HypercallContext& context) {
   const auto args = read_argument<evtchn_bind_interdomain>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* remote = context.domain_by_any_id(DomId{args->remote_dom});
-  if (remote == nullptr) return -XEN_ESRCH;
-  return give_port(context, *args, &evtchn_bind_interdomain::local_port,
-                   bind_interdomain(context, context.domain, *remote, args->remote_port));
+  // Domain 0 is there, outside.
+  if (remote == nullptr && args->remote_dom != 0) return -XEN_ESRCH;
+  if (out_of_range(context, args->remote_port)) return -XEN_EINVAL;
+  const int64_t port = remote != nullptr ? bind_interdomain(context, context.domain, *remote, args->remote_port)
+                                         : bind_toolstack(context, context.domain, args->remote_port);
+  return give_port(context, *args, &evtchn_bind_interdomain::local_port, port);
 }
 
 int64_t op_bind_virq(HypercallContext& context) {
@@ -100,7 +112,11 @@ int64_t op_status(HypercallContext& context) {
   auto args = read_argument<evtchn_status>(context, argument(context));
   if (!args) return -XEN_EFAULT;
   Domain* domain = context.domain_by_any_id(DomId{args->dom});
-  if (domain == nullptr) return context.absent_domain_error(DomId{args->dom});
+  if (domain == nullptr) {
+    const bool beyond = args->dom == 0 && args->port >= EvtchnTable::kPortsPerBucket;
+    return beyond && !context.flavour().no_toolstack_domain ? -XEN_EINVAL
+                                                            : context.absent_domain_error(DomId{args->dom});
+  }
   if (args->port == 0 && context.flavour().status_port0_einval) return -XEN_EINVAL;
   Channel* channel = domain->evtchn.find(args->port);
   if (channel == nullptr) {
@@ -121,7 +137,9 @@ int64_t op_status(HypercallContext& context) {
 
 int64_t op_bind_vcpu(HypercallContext& context) {
   const auto args = read_argument<evtchn_bind_vcpu>(context, argument(context));
-  return args ? bind_vcpu(context, context.domain, args->port, args->vcpu) : -XEN_EFAULT;
+  if (!args) return -XEN_EFAULT;
+  if (out_of_range(context, args->port)) return -XEN_EINVAL;
+  return bind_vcpu(context, context.domain, args->port, args->vcpu);
 }
 
 int64_t op_unmask(HypercallContext& context) {

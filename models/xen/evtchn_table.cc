@@ -8,8 +8,9 @@
 
 namespace xensim::xen {
 
-EvtchnTable::EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t toolstack_ports)
-    : event_lock(LockRank::kEvent, Site::kEventLock, dom),
+EvtchnTable::EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t reserved_ports)
+    : toolstack_ports(reserved_ports),
+      event_lock(LockRank::kEvent, Site::kEventLock, dom),
       valid_ports(platform, Site::kValidPorts, dom),
       platform_(platform),
       dom_(dom),

@@ -60,9 +60,9 @@ class EvtchnTable {
   static constexpr uint32_t kPortsPerBucket = 64;
   static constexpr uint32_t kMaxPorts = 1 << 17;  // event_channel.h, EVTCHN_FIFO_NR_CHANNELS
 
-  // `max_port`: the highest number that may be taken. Port 0 is reserved; ports 1 to `toolstack_ports` are bound to
+  // `max_port`: the highest number that may be taken. Port 0 is reserved; ports 1 to `reserved_ports` are bound to
   // peers outside (DomId 0).
-  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t toolstack_ports);
+  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t reserved_ports);
   ~EvtchnTable();
   EvtchnTable(const EvtchnTable&) = delete;
   EvtchnTable& operator=(const EvtchnTable&) = delete;
@@ -74,6 +74,8 @@ class EvtchnTable {
   std::unique_ptr<FifoState> fifo;
   void use_ops(const PortOps& ops) XS_REQUIRES(event_lock) { ops_.store(&ops, std::memory_order_release); }
 
+  // Ports 1 to this were bound to the toolstack's ports of the same numbers at creation.
+  const uint32_t toolstack_ports;
   // Guards allocation, binding and closing.
   Lock event_lock;
   // Ports below this have a Channel.
