@@ -75,6 +75,38 @@ TEST_CASE("every scenario passes natively, the same in two processes") {
   CHECK(count >= 8);
 }
 
+TEST_CASE("a native run is the same with and without address space randomisation, another seed is another schedule") {
+  size_t others = 0;
+  for (const std::string& scenario : all_scenarios()) {
+    if (!runs_on(scenario, "native")) continue;
+    CAPTURE(scenario);
+    const json random = run_json({"run", scenario, "--backend", "native"}, 0);
+    const Ran fixed = run_program_at_fixed_addresses({"run", scenario, "--backend", "native", "--json"});
+    if (fixed.status == 126) {
+      MESSAGE("this host does not let a program switch address space randomisation off: not compared");
+      return;
+    }
+    CHECK(without_times(random) == without_times(json::parse(fixed.out, nullptr, false)));
+    const json other = run_json({"run", scenario, "--backend", "native", "--seed", "11"}, 0);
+    if (other["trace_hash"] != random["trace_hash"]) ++others;
+  }
+  CHECK(others >= 6);  // a guest with one vCPU has one schedule
+}
+
+TEST_CASE("what a native guest's call fails with is an ordinary report") {
+  const std::string scenario = scratch_file(
+      "wild.toml",
+      "[machine]\nbackends = [\"native\"]\n[[guest]]\nimage = \"guest:wild_access\"\nvcpus = 2\nmemory = \"4M\"\n");
+  const json object = run_json({"run", scenario}, 1);
+  CHECK(object["result"] == "fail");
+  CHECK(object["failure"]["kind"] == "check");
+  CHECK(object["failure"]["where"] == "d1v0");
+  CHECK(object["failure"]["message"].get<std::string>().find("access outside the guest's RAM") != std::string::npos);
+  const Ran explored = run_program({"explore", scenario, "--schedules", "3"});
+  CHECK(explored.status == 1);
+  CHECK(explored.err.find("reproduce: xensim run ") != std::string::npos);
+}
+
 TEST_CASE("another seed is another execution") {
   std::set<std::string> hashes;
   for (const char* seed : {"0", "1", "2"}) {
@@ -118,6 +150,26 @@ TEST_CASE("the poller is lost under flavour kvm and never under xen") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   CHECK(run_json({"explore", scenario, "--flavour", "kvm"}, 1)["result"] == "fail");
   CHECK(run_json({"explore", scenario, "--flavour", "xen", "--schedules", "5000"}, 0)["result"] == "pass");
+}
+
+TEST_CASE("explore reports the same whatever the number of jobs") {
+  const auto report = [](const std::string& scenario, const std::string& jobs, const std::string& strategy,
+                         int status) {
+    json object = run_json({"explore", kScenarios + scenario, "--jobs", jobs, "--strategy", strategy, "--schedules",
+                            "3000", "--schedule", "jobs.schedule", "--record", "jobs.trace"},
+                           status);
+    if (status == 1) object["schedule_text"] = read_text(scratch_folder() + "/jobs.schedule");
+    return without_times(object);
+  };
+  for (const char* strategy : {"random", "pct"}) {
+    const json alone = report("/races/evtchn_affinity.toml", "1", strategy, 1);
+    for (const char* jobs : {"2", "3", "7"}) CHECK(report("/races/evtchn_affinity.toml", jobs, strategy, 1) == alone);
+  }
+  CHECK(report("/races/evtchn_affinity_fixed.toml", "3", "random", 0) ==
+        report("/races/evtchn_affinity_fixed.toml", "1", "random", 0));
+  const Ran none = run_program({"explore", kScenarios + "/races/poller.toml", "--jobs", "0"});
+  CHECK(none.status == 2);
+  CHECK(none.err.find("--jobs") != std::string::npos);
 }
 
 TEST_CASE("a recorded failure is replayed, run again and shrunk") {
