@@ -2,6 +2,8 @@
 // recorder.
 #include <benchmark/benchmark.h>
 
+#include <vector>
+
 #include "bench/plain_platform.h"
 #include "models/xen/abi/public.h"
 #include "models/xen/core.h"
@@ -70,6 +72,98 @@ void send_not_pending(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(send_not_pending);
+
+// A domain with FIFO channels: control blocks of both vCPUs, one page of event words.
+struct FifoBench : Bench {
+  static constexpr uint64_t kControl = 0x2000, kWords = 0x3000;
+
+  FifoBench() {
+    for (uint32_t vcpu = 0; vcpu < 2; ++vcpu) {
+      argument<evtchn_init_control>() = {
+          .control_gfn = kControl >> kPageShift, .offset = vcpu * 128, .vcpu = vcpu, .link_bits = 0, ._pad = {}};
+      XS_CHECK(event_channel_op(EVTCHNOP_init_control) == 0);
+    }
+    argument<evtchn_expand_array>() = {.array_gfn = kWords >> kPageShift};
+    XS_CHECK(event_channel_op(EVTCHNOP_expand_array) == 0);
+  }
+  event_word_t& word(uint32_t port) { return reinterpret_cast<event_word_t*>(platform.host(Maddr{kWords}))[port]; }
+  // What vCPU 1 does with the one event of its queue.
+  void consume(uint32_t port) {
+    reinterpret_cast<shared_info*>(platform.host(Maddr{kRamBytes}))->vcpu_info[1].evtchn_upcall_pending = 0;
+    reinterpret_cast<evtchn_fifo_control_block*>(platform.host(Maddr{kControl + 128}))->ready = 0;
+    word(port) = 0;
+    benchmark::ClobberMemory();
+  }
+};
+
+// FIFO, pending and linked already: three bits are looked at under the queue's lock.
+void fifo_send_already_pending(benchmark::State& state) {
+  FifoBench bench;
+  bench.argument<evtchn_send>().port = bench.bind_ipi();
+  for (auto _ : state) benchmark::DoNotOptimize(bench.event_channel_op(EVTCHNOP_send));
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(fifo_send_already_pending);
+
+// FIFO, to an empty queue: pending, linked, head, ready, upcall, kick, look for pollers; and the consumer's stores.
+void fifo_send_not_pending(benchmark::State& state) {
+  FifoBench bench;
+  const uint32_t port = bench.bind_ipi();
+  bench.argument<evtchn_send>().port = port;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(bench.event_channel_op(EVTCHNOP_send));
+    bench.consume(port);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(fifo_send_not_pending);
+
+// FIFO, `range` events one after the other, each linked to the one before; then the queue is emptied.
+void fifo_send_linked(benchmark::State& state) {
+  FifoBench bench;
+  std::vector<uint32_t> ports;
+  for (int64_t i = 0; i < state.range(0); ++i) ports.push_back(bench.bind_ipi());
+  for (auto _ : state) {
+    for (const uint32_t port : ports) {
+      bench.argument<evtchn_send>().port = port;
+      benchmark::DoNotOptimize(bench.event_channel_op(EVTCHNOP_send));
+    }
+    for (const uint32_t port : ports) bench.consume(port);
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(fifo_send_linked)->Arg(64);
+
+// Unmask of a pending event, 2-level and FIFO: it is announced anew, and taken back.
+void unmask_pending(benchmark::State& state) {
+  Bench bench;
+  const uint32_t port = bench.bind_ipi();
+  auto* shared = reinterpret_cast<shared_info*>(bench.platform.host(Maddr{kRamBytes}));
+  bench.argument<evtchn_unmask>().port = port;
+  shared->evtchn_pending[port / 64] = uint64_t{1} << port % 64;
+  for (auto _ : state) {
+    shared->vcpu_info[1].evtchn_upcall_pending = 0;
+    shared->vcpu_info[1].evtchn_pending_sel = 0;
+    shared->evtchn_mask[port / 64] = uint64_t{1} << port % 64;
+    benchmark::DoNotOptimize(bench.event_channel_op(EVTCHNOP_unmask));
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(unmask_pending);
+
+void fifo_unmask_pending(benchmark::State& state) {
+  FifoBench bench;
+  const uint32_t port = bench.bind_ipi();
+  bench.argument<evtchn_unmask>().port = port;
+  for (auto _ : state) {
+    bench.word(port) = 1u << EVTCHN_FIFO_PENDING | 1u << EVTCHN_FIFO_MASKED;
+    benchmark::DoNotOptimize(bench.event_channel_op(EVTCHNOP_unmask));
+    bench.consume(port);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(fifo_unmask_pending);
 
 // A hypercall that there is not: the price of the way in and out.
 void hypercall_unknown(benchmark::State& state) {

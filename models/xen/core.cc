@@ -55,6 +55,13 @@ class Core final : public CoreApi {
     return *found;
   }
 
+  // The vCPU is no longer in guest code.
+  void left_guest(Vcpu& current) {
+    if (!current.domain().callback_level.load(std::memory_order_relaxed)) return;
+    Entry entry(hv_);
+    look_for_taken_upcall(entry, current.domain());
+  }
+
   Hypervisor hv_;
   Inspector inspector_;
 };
@@ -114,6 +121,7 @@ void Core::set_hvm_param(DomId dom, uint32_t index, uint64_t value) {
 
 uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
   Vcpu& current = vcpu(ref);
+  left_guest(current);
   current.continuation.reset();
   HypercallRegs seen = regs;
   if (!regs.mode64) {
@@ -136,6 +144,7 @@ const HypercallRegs* Core::preempted(VcpuRef ref) {
 bool Core::write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) {
   Entry entry(hv_);
   Vcpu& current = vcpu(ref);
+  left_guest(current);
   if (!write_hypercall_msr(entry, current, msr, value)) return false;
   latch_abi(entry, current.domain(), mode64);
   return true;
@@ -143,17 +152,20 @@ bool Core::write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) {
 
 std::optional<uint64_t> Core::read_msr(VcpuRef ref, uint32_t msr) {
   Entry entry(hv_);
+  left_guest(vcpu(ref));
   return read_hypercall_msr(entry, vcpu(ref), msr);
 }
 
 std::optional<XenCpuidResult> Core::cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) {
   Entry entry(hv_);
+  left_guest(vcpu(ref));
   return xen_cpuid(entry, vcpu(ref), leaf, subleaf);
 }
 
 void Core::halt(VcpuRef ref, bool interrupts_enabled) {
   Entry entry(hv_);
   Vcpu& current = vcpu(ref);
+  left_guest(current);
   if (interrupts_enabled) {
     block(entry, current, true);
   } else if (hv_.flavour().halt_disabled_forever) {
@@ -182,6 +194,7 @@ bool Core::is_runnable(VcpuRef ref) {
 
 std::optional<PendingUpcall> Core::pending_upcall(VcpuRef ref) {
   Entry entry(hv_);
+  left_guest(vcpu(ref));
   return xen::pending_upcall(entry, vcpu(ref));
 }
 

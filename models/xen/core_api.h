@@ -28,6 +28,7 @@ struct DomainConfig {
   DomId id;
   uint32_t vcpus = 1;  // 1 to 128 (hvm_info_table.h, HVM_MAX_VCPUS)
   std::vector<RamRange> ram;
+  bool pic = false;                    // PIC and IO-APIC, as type=hvm has them: callbacks by GSI and PCI INTx
   uint32_t max_event_channels = 1023;  // xl's default: highest port number
   uint32_t reserved_ports = 2;         // taken by xenstore (1) and console (2) at creation, as xl does
   uint32_t max_grant_frames = 64;

@@ -15,6 +15,7 @@ Domain::Domain(Platform& platform, const DomainConfig& config)
     : lock(LockRank::kDomain, Site::kDomainLock, config.id),
       evtchn(platform, config.id, config.max_event_channels, config.reserved_ports),
       pirqs(config.pirqs),
+      has_pic(config.pic),
       callback_via(platform, Site::kCallbackVia, config.id),
       callback_lock(LockRank::kCallback, Site::kCallbackLock, config.id),
       poll_mask{{{platform, Site::kPollMask, config.id, 0}, {platform, Site::kPollMask, config.id, 1}}},

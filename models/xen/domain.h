@@ -72,10 +72,12 @@ class Domain {
   // SCHEDOP_watchdog: deadlines in use, a bit each.
   uint32_t watchdogs_in_use XS_GUARDED_BY(lock) = 0;
 
-  // Callback via: HVM_PARAM_CALLBACK_IRQ as it was set; decoded by upcall.h.
+  // Has it a PIC and an IO-APIC, which callbacks by GSI and PCI INTx go through?
+  const bool has_pic;
+  // Callback via: HVM_PARAM_CALLBACK_IRQ as it is in force; decoded by upcall.h.
   Shared<uint64_t> callback_via;
-  // The level of a GSI or INTx callback, as the Platform was last told.
-  bool callback_level XS_GUARDED_BY(callback_lock) = false;
+  // Is a GSI or INTx callback asserted, or would it be? Written under callback_lock; exits look without it.
+  std::atomic<bool> callback_level{false};
   Lock callback_lock;
   // vCPUs that are in SCHEDOP_poll, 64 to a word.
   std::array<Shared<uint64_t>, kMaxVcpus / 64> poll_mask;

@@ -1,6 +1,7 @@
 #include "models/xen/domain_end.h"
 
 #include "models/xen/evtchn.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/grant_map.h"
 #include "models/xen/p2m.h"
 
@@ -24,6 +25,10 @@ void destroy_domain(Entry& entry, Domain& domain) {
   if (!domain.shut_down.exchange(true)) entry.platform().shutdown(domain.id(), ShutdownReason::kPoweroff);
   cancel_timers(entry, domain);
   for (uint32_t port = 1; domain.evtchn.find(port) != nullptr; ++port) close_port(entry, domain, port);
+  {
+    const LockGuard guard(entry, domain.evtchn.event_lock);
+    leave_fifo(domain);  // its channels hold pages
+  }
   release_grant_mappings(entry, domain);
   domain.p2m().tear_down();
   bury_if_unused(entry, domain);

@@ -37,6 +37,23 @@ int64_t raise_external_event(Entry& entry, Domain& domain, uint32_t port) {
   return 0;
 }
 
+void send_domain_virq(Entry& entry, Domain& domain, uint32_t virq) {
+  XS_CHECK(virq_is_global(virq));
+  Vcpu& vcpu = *domain.vcpu(0);
+  SharedLockGuard virq_guard(entry, vcpu.virq_lock);
+  const uint32_t port = vcpu.virq_port[virq].load();
+  if (port == 0) return;
+  Channel& channel = domain.evtchn.at(port);
+  SharedLockGuard guard(entry, channel.lock);
+  raise(entry, domain, channel);
+}
+
+void send_host_virq(Entry& entry, uint32_t virq) {
+  for (const std::unique_ptr<Domain>& domain : entry.hv.domains()) {
+    if (domain->privileged()) return send_domain_virq(entry, *domain, virq);
+  }
+}
+
 void send_vcpu_virq(Entry& entry, Vcpu& vcpu, uint32_t virq) {
   SharedLockGuard virq_guard(entry, vcpu.virq_lock);
   const uint32_t port = vcpu.virq_port[virq].load();
@@ -44,7 +61,7 @@ void send_vcpu_virq(Entry& entry, Vcpu& vcpu, uint32_t virq) {
   Domain& domain = vcpu.domain();
   Channel& channel = domain.evtchn.at(port);
   SharedLockGuard guard(entry, channel.lock);
-  if (channel.usable()) domain.evtchn.ops->set_pending(entry, vcpu, channel);
+  if (channel.usable()) domain.evtchn.ops().set_pending(entry, vcpu, channel);
 }
 
 int64_t unmask_port(Entry& entry, Domain& domain, uint32_t port) {
@@ -52,11 +69,18 @@ int64_t unmask_port(Entry& entry, Domain& domain, uint32_t port) {
   if (channel == nullptr) return -XEN_EINVAL;
   SharedLockGuard guard(entry, channel->lock);
   if (channel->usable()) {
-    domain.evtchn.ops->unmask(entry, domain, *channel);
+    domain.evtchn.ops().unmask(entry, domain, *channel);
   } else if (entry.flavour().unmask_closed_einval) {
     return -XEN_EINVAL;
   }
   return 0;
+}
+
+int64_t set_port_priority(Entry& entry, Domain& domain, uint32_t port, uint32_t priority) {
+  Channel* channel = domain.evtchn.find(port);
+  if (channel == nullptr) return -XEN_EINVAL;
+  SharedLockGuard guard(entry, channel->lock);
+  return domain.evtchn.ops().set_priority(entry, domain, *channel, priority);
 }
 
 int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t number) {
@@ -69,8 +93,8 @@ int64_t bind_vcpu(Entry& entry, Domain& domain, uint32_t port, uint32_t number) 
                        (channel->state == ChannelState::kVirq && virq_is_global(channel->irq));
   if (!movable) return -XEN_EINVAL;
   channel->notify_vcpu.store(number);
-  if (entry.flavour().bind_vcpu_reraises && domain.evtchn.ops->is_pending(entry, domain, *channel)) {
-    domain.evtchn.ops->announce(entry, *domain.vcpu(number), *channel);
+  if (entry.flavour().bind_vcpu_reraises && domain.evtchn.ops().is_pending(entry, domain, *channel)) {
+    domain.evtchn.ops().announce(entry, *domain.vcpu(number), *channel);
   }
   return 0;
 }

@@ -30,8 +30,12 @@ void select_and_notify(Entry& entry, const SharedLayout& layout, Vcpu& vcpu, uin
   if (!set_bit(entry.platform(), Site::kPendingSel, selector)) mark_events_pending(entry, vcpu);
 }
 
+bool peek_bit(Platform& platform, const GuestBit& bit) { return (platform.peek(bit.word, bit.bytes) & bit.mask) != 0; }
+
 class TwoLevelPortOps final : public PortOps {
  public:
+  void bound(Entry&, Domain&, Channel&) const override {}
+
   void set_pending(Entry& entry, Vcpu& vcpu, Channel& channel) const override {
     Platform& platform = entry.platform();
     const SharedLayout layout(vcpu.domain());
@@ -67,7 +71,17 @@ class TwoLevelPortOps final : public PortOps {
            test_bit(entry.platform(), Site::kEvtchnPending, layout.pending(channel.port));
   }
 
+  bool is_busy(Entry&, Domain&, Channel&) const override { return false; }
+  int64_t set_priority(Entry&, Domain&, Channel&, uint32_t) const override { return -XEN_ENOSYS; }
   uint32_t port_limit(const Domain& domain) const override { return SharedLayout(domain).ports(); }
+
+  PortBits peek(Platform& platform, const Domain& domain, const Channel& channel) const override {
+    const SharedLayout layout(domain);
+    if (channel.port >= layout.ports()) return {};
+    const Maddr info = domain.vcpu(channel.notify_vcpu.peek())->info_at.peek();
+    return {peek_bit(platform, layout.pending(channel.port)), peek_bit(platform, layout.masked(channel.port)),
+            platform.peek(upcall_pending_at(info), 1) != 0 && peek_bit(platform, layout.selector(info, channel.port))};
+  }
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/port_ops.h"
 
 namespace xensim::xen {
@@ -40,26 +41,38 @@ class XS_SCOPED_CAPABILITY ChannelLocks {
   LockGuard first_, second_;
 };
 
-int64_t take_port(Domain& domain) XS_REQUIRES(domain.evtchn.event_lock) {
-  return domain.evtchn.allocate(domain.evtchn.ops->port_limit(domain));
-}
-
 // Takes a port for an IPI, a VIRQ or a PIRQ, for vCPU `number`.
 int64_t take_bound_port(Entry& entry, Domain& domain, ChannelState state, uint32_t number, uint32_t irq)
     XS_REQUIRES(domain.evtchn.event_lock) {
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
   LockGuard guard(entry, channel.lock);
   channel.state = state;
   channel.irq = irq;
   channel.notify_vcpu.store(number);
+  domain.evtchn.ops().bound(entry, domain, channel);
   return port;
+}
+
+// May a channel to the toolstack's port be bound? 0, or why not.
+int64_t toolstack_port_error(const Entry& entry, Domain& domain, uint32_t remote_port)
+    XS_REQUIRES(domain.evtchn.event_lock) {
+  if (!entry.flavour().backend_ports) return -XEN_EINVAL;
+  if (remote_port == 0 || remote_port > domain.evtchn.toolstack_ports) return -XEN_ENOENT;
+  for (uint32_t port = 1; port < domain.evtchn.valid_ports.peek(); ++port) {
+    const Channel& channel = domain.evtchn.at(port);
+    if (channel.state == ChannelState::kInterdomain && channel.remote == nullptr &&
+        channel.remote_port == remote_port) {
+      return -XEN_EBUSY;
+    }
+  }
+  return 0;
 }
 
 void free_channel(Entry& entry, Domain& domain, Channel& channel) XS_REQUIRES(domain.evtchn.event_lock, channel.lock) {
   // Cleared, so that who binds the port next finds no event of ours.
-  domain.evtchn.ops->clear_pending(entry, domain, channel);
+  domain.evtchn.ops().clear_pending(entry, domain, channel);
   domain.evtchn.release(channel);
 }
 
@@ -112,18 +125,19 @@ std::optional<int64_t> try_close(Entry& entry, Domain& domain, Channel& channel,
 
 int64_t alloc_unbound(Entry& entry, Domain& domain, DomId remote) {
   LockGuard guard(entry, domain.evtchn.event_lock);
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
   LockGuard channel_guard(entry, channel.lock);
   channel.state = ChannelState::kUnbound;
   channel.remote_dom = remote;
+  domain.evtchn.ops().bound(entry, domain, channel);
   return port;
 }
 
 int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t remote_port) {
   EventLocks locks(entry, domain, remote);
-  const int64_t port = take_port(domain);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
   if (port < 0) return port;
   Channel& local = domain.evtchn.at(static_cast<uint32_t>(port));
   Channel* peer = remote.evtchn.find(remote_port);
@@ -136,6 +150,7 @@ int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t 
   local.remote = &remote;
   local.remote_dom = remote.id();
   local.remote_port = remote_port;
+  domain.evtchn.ops().bound(entry, domain, local);
   peer->state = ChannelState::kInterdomain;
   peer->remote = &domain;
   peer->remote_dom = domain.id();
@@ -145,13 +160,37 @@ int64_t bind_interdomain(Entry& entry, Domain& domain, Domain& remote, uint32_t 
   return port;
 }
 
+int64_t bind_toolstack(Entry& entry, Domain& domain, uint32_t remote_port) {
+  LockGuard guard(entry, domain.evtchn.event_lock);
+  const int64_t port = domain.evtchn.allocate(entry, domain);
+  if (port < 0) return port;
+  const int64_t error = toolstack_port_error(entry, domain, remote_port);
+  if (error != 0) {
+    --domain.evtchn.active;
+    return error;
+  }
+  Channel& channel = domain.evtchn.at(static_cast<uint32_t>(port));
+  LockGuard channel_guard(entry, channel.lock);
+  channel.state = ChannelState::kInterdomain;
+  channel.remote_dom = DomId{0};
+  channel.remote_port = remote_port;
+  domain.evtchn.ops().bound(entry, domain, channel);
+  return port;
+}
+
 int64_t bind_virq(Entry& entry, Domain& domain, uint32_t virq, uint32_t number) {
   if (virq >= kVirqCount) return -XEN_EINVAL;
   if (virq_is_global(virq) && number != 0) return -XEN_EINVAL;
   Vcpu* vcpu = domain.vcpu(number);
   if (vcpu == nullptr) return -XEN_ENOENT;
   LockGuard guard(entry, domain.evtchn.event_lock);
-  if (vcpu->virq_port[virq].load() != 0) return -XEN_EEXIST;
+  if (vcpu->virq_port[virq].load() != 0) {
+    if (!entry.flavour().bind_virq_takes_port_first) return -XEN_EEXIST;
+    const int64_t port = domain.evtchn.allocate(entry, domain);
+    if (port < 0) return port;
+    --domain.evtchn.active;
+    return -XEN_EEXIST;
+  }
   const int64_t port = take_bound_port(entry, domain, ChannelState::kVirq, number, virq);
   if (port > 0) vcpu->virq_port[virq].store(static_cast<uint32_t>(port));
   return port;
@@ -178,7 +217,7 @@ int64_t bind_ipi(Entry& entry, Domain& domain, uint32_t number) {
 int64_t close_port(Entry& entry, Domain& domain, uint32_t port) {
   Channel* channel = domain.evtchn.find(port);
   if (channel == nullptr) {
-    if (entry.flavour().close_bad_port_einval && port >= domain.evtchn.ops->port_limit(domain)) return -XEN_EINVAL;
+    if (entry.flavour().close_bad_port_einval && port >= domain.evtchn.ops().port_limit(domain)) return -XEN_EINVAL;
     return entry.flavour().close_free_port_enoent ? -XEN_ENOENT : -XEN_EINVAL;
   }
   Domain* remote = nullptr;
@@ -189,22 +228,27 @@ int64_t close_port(Entry& entry, Domain& domain, uint32_t port) {
   return close_pair(entry, domain, *channel, *remote);
 }
 
-int64_t reset_ports(Entry& entry, Domain& domain) {
+int64_t reset_ports(Entry& entry, Domain& domain, bool resuming) {
+  uint32_t first = 0;
   {
     LockGuard guard(entry, domain.evtchn.event_lock);
-    if (domain.evtchn.next_reset != 0) return -XEN_EBUSY;
-    domain.evtchn.next_reset = 1;
+    uint32_t& next = domain.evtchn.next_reset;
+    first = resuming ? next : next == 0 ? 1 : 0;
+    next = std::max(next, first);
   }
+  if (first == 0) return -XEN_EBUSY;
   const auto any_left = [&] {
     LockGuard guard(entry, domain.evtchn.event_lock);
     return domain.evtchn.active != 0;
   };
-  for (uint32_t port = 1; domain.evtchn.find(port) != nullptr && any_left(); ++port) {
+  for (uint32_t port = first; domain.evtchn.find(port) != nullptr && any_left(); ++port) {
     close_port(entry, domain, port);
   }
   LockGuard guard(entry, domain.evtchn.event_lock);
   domain.evtchn.next_reset = 0;
-  return domain.evtchn.active != 0 ? -XEN_EAGAIN : 0;
+  if (domain.evtchn.active != 0) return -XEN_EAGAIN;
+  leave_fifo(domain);
+  return 0;
 }
 
 }  // namespace xensim::xen

@@ -3,17 +3,20 @@
 #include <algorithm>
 
 #include "models/xen/abi/public.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/port_ops.h"
 
 namespace xensim::xen {
 
-EvtchnTable::EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t toolstack_ports)
-    : ops(&two_level_port_ops()),
+EvtchnTable::EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t reserved_ports)
+    : toolstack_ports(reserved_ports),
       event_lock(LockRank::kEvent, Site::kEventLock, dom),
       valid_ports(platform, Site::kValidPorts, dom),
       platform_(platform),
       dom_(dom),
-      max_port_(std::min(max_port, kMaxPorts - 1)) {
+      max_port_(std::min(max_port, kMaxPorts - 1)),
+      ops_(&two_level_port_ops()),
+      buckets_(max_port_ / kPortsPerBucket + 1) {
   XS_CHECK(toolstack_ports < kPortsPerBucket);
   buckets_[0] = std::make_unique<Bucket>(platform_, dom_, 0u, std::make_index_sequence<kPortsPerBucket>());
   valid_ports.poke(kPortsPerBucket);
@@ -27,11 +30,18 @@ EvtchnTable::EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint3
   active = toolstack_ports;
 }
 
-int64_t EvtchnTable::allocate(uint32_t abi_ports) {
-  for (uint32_t port = 0; port <= max_port_ && port < abi_ports; ++port) {
+EvtchnTable::~EvtchnTable() = default;
+
+int64_t EvtchnTable::allocate(Entry& entry, Domain& domain) {
+  const uint32_t abi_ports = ops().port_limit(domain);
+  while (first_free_ < valid_ports.peek() && at(first_free_).state != ChannelState::kFree) ++first_free_;
+  for (uint32_t port = first_free_; port <= max_port_ && port < abi_ports; ++port) {
     // The event lock is held: nobody else changes the number of valid ports.
-    if (port >= valid_ports.peek()) add_bucket();
-    if (at(port).state != ChannelState::kFree) continue;
+    if (port >= valid_ports.peek()) {
+      add_bucket();
+    } else if (at(port).state != ChannelState::kFree || ops().is_busy(entry, domain, at(port))) {
+      continue;
+    }
     ++active;
     return port;
   }
@@ -40,6 +50,7 @@ int64_t EvtchnTable::allocate(uint32_t abi_ports) {
 
 void EvtchnTable::release(Channel& channel) {
   --active;
+  first_free_ = std::min(first_free_, channel.port);
   channel.state = ChannelState::kFree;
   channel.remote = nullptr;
   channel.outside.store(false);

@@ -20,7 +20,11 @@
 namespace xensim::xen {
 
 class Domain;
-class PortOps;  // port_ops.h
+struct Entry;     // hypervisor.h
+class FifoState;  // evtchn_fifo.h
+class PortOps;    // port_ops.h
+
+inline constexpr uint32_t kDefaultPriority = 7;  // event_channel.h, EVTCHN_FIFO_PRIORITY_DEFAULT
 
 enum class ChannelState : uint8_t { kFree, kReserved, kUnbound, kInterdomain, kPirq, kVirq, kIpi };
 
@@ -43,21 +47,36 @@ struct Channel {
   uint32_t irq = 0;                  // kVirq, kPirq: which
   std::atomic<bool> outside{false};  // events go to a backend outside (Platform::host_event), not to a vCPU
   Domain* remote = nullptr;          // kInterdomain: the peer; nullptr: it lies outside (a backend of the machine)
+
+  // FIFO: the number of the queue it was put on last; the priority of its events; was it raised before it had a word?
+  // The first and the last stay what they are when the channel is closed, as in Xen.
+  SlimShared<uint32_t> last_queue;
+  SlimShared<uint8_t> priority{kDefaultPriority};
+  SlimShared<bool> held;
 };
 
 class EvtchnTable {
  public:
   // Xen makes room for channels by the page; a port is valid up to the last page made.
   static constexpr uint32_t kPortsPerBucket = 64;
-  static constexpr uint32_t kMaxPorts = 4096;  // 2-level: 64 words of 64 bits (32-bit ABI: 32 of 32)
+  static constexpr uint32_t kMaxPorts = 1 << 17;  // event_channel.h, EVTCHN_FIFO_NR_CHANNELS
 
-  // `max_port`: the highest number that may be taken. Port 0 is reserved; ports 1 to `toolstack_ports` are bound to
+  // `max_port`: the highest number that may be taken. Port 0 is reserved; ports 1 to `reserved_ports` are bound to
   // peers outside (DomId 0).
-  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t toolstack_ports);
+  EvtchnTable(Platform& platform, DomId dom, uint32_t max_port, uint32_t reserved_ports);
+  ~EvtchnTable();
+  EvtchnTable(const EvtchnTable&) = delete;
+  EvtchnTable& operator=(const EvtchnTable&) = delete;
 
-  // How pending, mask and selector lie in guest memory: 2-level.
-  const PortOps* ops;
+  // How pending and masked events lie in guest memory: 2-level at first.
+  const PortOps& ops() const { return *ops_.load(std::memory_order_acquire); }
+  // The FIFO ABI's state while it is in use; else nullptr. Changed under the event lock: set before the ops that need
+  // it, freed after them when no channel is open that might use it.
+  std::unique_ptr<FifoState> fifo;
+  void use_ops(const PortOps& ops) XS_REQUIRES(event_lock) { ops_.store(&ops, std::memory_order_release); }
 
+  // Ports 1 to this were bound to the toolstack's ports of the same numbers at creation.
+  const uint32_t toolstack_ports;
   // Guards allocation, binding and closing.
   Lock event_lock;
   // Ports below this have a Channel.
@@ -69,9 +88,9 @@ class EvtchnTable {
   Channel& at(uint32_t port) { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
   const Channel& at(uint32_t port) const { return buckets_[port / kPortsPerBucket]->channels[port % kPortsPerBucket]; }
 
-  // Takes the lowest free port below `abi_ports` (how many ports the ABI in use has): its number, or -ENOSPC. The
-  // channel's state stays kFree: the caller sets it under the channel's lock.
-  int64_t allocate(uint32_t abi_ports) XS_REQUIRES(event_lock);
+  // Takes the lowest free port, of `domain` whose table this is: its number, or -ENOSPC. The channel's state stays
+  // kFree: the caller sets it under the channel's lock.
+  int64_t allocate(Entry& entry, Domain& domain) XS_REQUIRES(event_lock);
   // A closed channel: free again, bound to vCPU 0.
   void release(Channel& channel) XS_REQUIRES(event_lock, channel.lock);
 
@@ -94,7 +113,11 @@ class EvtchnTable {
   Platform& platform_;
   const DomId dom_;
   const uint32_t max_port_;
-  std::array<std::unique_ptr<Bucket>, kMaxPorts / kPortsPerBucket> buckets_;
+  std::atomic<const PortOps*> ops_;
+  // Every port below it is taken.
+  uint32_t first_free_ XS_GUARDED_BY(event_lock) = 0;
+  // As many as max_port_ needs.
+  std::vector<std::unique_ptr<Bucket>> buckets_;
 };
 
 }  // namespace xensim::xen

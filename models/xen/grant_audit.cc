@@ -5,6 +5,7 @@
 #include <map>
 
 #include "models/xen/abi/public.h"
+#include "models/xen/evtchn_fifo.h"
 #include "models/xen/grant_table.h"
 #include "models/xen/p2m.h"
 
@@ -38,9 +39,23 @@ void collect(Domain& mapper, DomId granter, Claims& claims) {
   }
 }
 
+// The pages of its own that a domain's FIFO channels hold, by frame.
+void add_fifo_pages(Domain& domain, std::map<uint64_t, uint32_t>& references) XS_NO_THREAD_SAFETY_ANALYSIS {
+  FifoState* const fifo = domain.evtchn.fifo.get();
+  if (fifo == nullptr) return;
+  for (uint32_t vcpu = 0; vcpu < fifo->vcpu_count(); ++vcpu) {
+    const Maddr block = fifo->control_block(vcpu).peek();
+    if (block != kNoControlBlock) ++references[block.v >> kPageShift];
+  }
+  for (uint32_t page = 0; page < fifo->ports.peek() / kWordsPerPage; ++page) {
+    ++references[fifo->pages[page].v >> kPageShift];
+  }
+}
+
 // `exact`: nobody may have mapped pages of others but through grants.
 void audit(Domain& domain, Claims& claims, bool exact, std::vector<std::string>& broken) XS_NO_THREAD_SAFETY_ANALYSIS {
   std::map<uint64_t, uint32_t> references;
+  add_fifo_pages(domain, references);
   domain.grants().for_each_pinned([&](uint32_t ref, const ActiveEntry& active) XS_NO_THREAD_SAFETY_ANALYSIS {
     const auto claimed = claims.pins.find(ref);
     const uint32_t expected = claimed == claims.pins.end() ? 0 : claimed->second;

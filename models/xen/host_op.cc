@@ -62,8 +62,8 @@ int64_t listen(Entry& entry, Domain& host, uint32_t port) {
   const LockGuard channel_guard(entry, channel->lock);
   if (!channel->usable()) return -XEN_EINVAL;
   channel->outside.store(true);
-  if (host.evtchn.ops->is_pending(entry, host, *channel)) {
-    host.evtchn.ops->clear_pending(entry, host, *channel);
+  if (host.evtchn.ops().is_pending(entry, host, *channel)) {
+    host.evtchn.ops().clear_pending(entry, host, *channel);
     entry.platform().host_event(host.id(), Port{port});
   }
   return 0;

@@ -156,13 +156,12 @@ int64_t set_few(HypercallContext& context, const xen_hvm_param& op) {
 int64_t get_few(HypercallContext& context, xen_hvm_param& op) {
   if (!is_self(context, op)) return -XEN_ESRCH;
   const LockGuard guard(context, context.domain.lock);
-  const auto& params = context.domain.hvm_params;
   switch (op.index) {
     case HVM_PARAM_STORE_PFN:
-    case HVM_PARAM_CONSOLE_PFN: op.value = params[op.index]; return 0;
+    case HVM_PARAM_CONSOLE_PFN: op.value = context.domain.hvm_params[op.index]; return 0;
     // QEMU's console takes its port before xenstore does.
-    case HVM_PARAM_STORE_EVTCHN: op.value = params[HVM_PARAM_CONSOLE_EVTCHN]; return 0;
-    case HVM_PARAM_CONSOLE_EVTCHN: op.value = params[HVM_PARAM_STORE_EVTCHN]; return 0;
+    case HVM_PARAM_STORE_EVTCHN: op.value = context.domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]; return 0;
+    case HVM_PARAM_CONSOLE_EVTCHN: op.value = context.domain.hvm_params[HVM_PARAM_STORE_EVTCHN]; return 0;
     default: return -XEN_ENOSYS;
   }
 }

@@ -5,33 +5,19 @@
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
 #include "models/xen/grant_audit.h"
+#include "models/xen/port_ops.h"
 #include "models/xen/shared_layout.h"
 
 namespace xensim::xen {
 namespace {
 
-struct PortBits {
-  bool pending = false;
-  bool masked = false;
-};
-
-bool peek_bit(Platform& platform, const GuestBit& bit) { return (platform.peek(bit.word, bit.bytes) & bit.mask) != 0; }
-
 PortBits peek_port(Platform& platform, const Domain& domain, uint32_t port) {
-  const SharedLayout layout(domain);
-  return {peek_bit(platform, layout.pending(port)), peek_bit(platform, layout.masked(port))};
+  return domain.evtchn.ops().peek(platform, domain, domain.evtchn.at(port));
 }
 
 bool is_asleep(const Vcpu& vcpu) { return vcpu.blocked.peek() != 0 && vcpu.down.peek() == 0; }
 bool is_polling(const Domain& domain, const Vcpu& vcpu) {
   return ((domain.poll_mask[vcpu.id().v / 64].peek() >> (vcpu.id().v % 64)) & 1) != 0;
-}
-
-// Was the vCPU told of an event on `port`: are the upcall and the selector bit set?
-bool is_signalled(Platform& platform, const Vcpu& vcpu, uint32_t port) {
-  const Maddr info = vcpu.info_at.peek();
-  return platform.peek(upcall_pending_at(info), 1) != 0 &&
-         peek_bit(platform, SharedLayout(vcpu.domain()).selector(info, port));
 }
 
 void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
@@ -41,7 +27,7 @@ void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>
     const PortBits bits = peek_port(platform, domain, port);
     if (!bits.pending || bits.masked) continue;
     const Vcpu& vcpu = *domain.vcpu(channel.notify_vcpu.peek());
-    if (!is_asleep(vcpu) || is_signalled(platform, vcpu, port)) continue;
+    if (!is_asleep(vcpu) || bits.announced) continue;
     lost.push_back({vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told"});
   }
 }

@@ -1,6 +1,7 @@
 #include "models/xen/lifecycle.h"
 
 #include "models/xen/abi/public.h"
+#include "models/xen/evtchn.h"
 #include "models/xen/grant_map.h"
 #include "models/xen/poll.h"
 
@@ -23,6 +24,7 @@ void shut_down(Entry& entry, Domain& domain, uint8_t reason) {
   }
   release_grant_mappings(entry, domain);  // the toolstack destroys what has ended: others' pages are free of it
   entry.platform().shutdown(domain.id(), reason_of(reason));
+  send_host_virq(entry, VIRQ_DOM_EXC);
 }
 
 bool any_up(Domain& domain, const Vcpu* except) {

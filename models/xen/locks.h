@@ -37,6 +37,7 @@ enum class LockRank : uint8_t {
   kEvent,         // port allocation, binding and closing of a domain's event channels
   kVirq,          // a vCPU's table of VIRQ ports against close
   kChannel,       // one channel's state
+  kQueue,         // one queue of the FIFO ABI: which event is its last
   kGrantTable,    // version, size and layout of a grant table
   kMaptrack,      // a domain's maptrack table
   kMaptrackFree,  // a vCPU's list of free maptrack handles

@@ -107,10 +107,9 @@ int64_t unmap_pirq(HypercallContext& context, Gva at) {
 // 0 where an EOI of the PIRQ, or a question after it, has an answer.
 int64_t check_pirq(HypercallContext& context, uint32_t pirq, bool must_be_mapped) {
   const LockGuard guard(context, context.domain.lock);
-  const PirqTable& pirqs = context.domain.pirqs;
   const bool qemu = context.flavour().pirqs_for_all;
-  if (!pirqs.known(pirq)) return qemu ? -XEN_ENOENT : -XEN_EINVAL;
-  return (qemu || must_be_mapped) && !pirqs.gsi_of(pirq) ? -XEN_EINVAL : 0;
+  if (!context.domain.pirqs.known(pirq)) return qemu ? -XEN_ENOENT : -XEN_EINVAL;
+  return (qemu || must_be_mapped) && !context.domain.pirqs.gsi_of(pirq) ? -XEN_EINVAL : 0;
 }
 
 int64_t eoi(HypercallContext& context, Gva at) {

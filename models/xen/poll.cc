@@ -42,10 +42,10 @@ int64_t poll_port(HypercallContext& context, uint32_t port) {
   Domain& domain = context.domain;
   const bool lax = context.flavour().poll_accepts_closed_port;
   Channel* channel = domain.evtchn.find(port);
-  if (channel == nullptr) return lax && port < domain.evtchn.ops->port_limit(domain) ? 0 : -XEN_EINVAL;
+  if (channel == nullptr) return lax && port < domain.evtchn.ops().port_limit(domain) ? 0 : -XEN_EINVAL;
   SharedLockGuard guard(context, channel->lock);
   if (!channel->usable()) return lax ? 0 : -XEN_EINVAL;
-  return domain.evtchn.ops->is_pending(context, domain, *channel) ? 1 : 0;
+  return domain.evtchn.ops().is_pending(context, domain, *channel) ? 1 : 0;
 }
 
 struct PollArgs {

@@ -58,4 +58,26 @@ class Shared {
   Site site_;
 };
 
+// The same for a field that there are thousands of: it does not know who it is, so each access says it.
+template <class T>
+class SlimShared {
+ public:
+  explicit SlimShared(T initial = T{}) : value_(initial) {}
+
+  T load(Platform& platform, Site site, DomId dom, uint32_t index) {
+    platform.shared_access(site, dom, index, SharedOp::kLoad);
+    return value_.load();
+  }
+  void store(Platform& platform, Site site, DomId dom, uint32_t index, T value) {
+    platform.shared_access(site, dom, index, SharedOp::kStore);
+    value_.store(value);
+  }
+  // As in Shared.
+  T peek() const { return value_.load(std::memory_order_relaxed); }
+  void poke(T value) { value_.store(value, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<T> value_;
+};
+
 }  // namespace xensim::xen

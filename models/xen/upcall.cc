@@ -46,13 +46,22 @@ bool upcall_is_pending(Entry& entry, Vcpu& vcpu) {
   return entry.platform().load(Site::kUpcallPending, upcall_pending_at(info), 1) != 0;
 }
 
+// By the vCPU's own vector, if its local APIC takes it.
+void notify_by_lapic(Entry& entry, Vcpu& vcpu, uint8_t vector) {
+  if (entry.platform().lapic_enabled(vcpu.ref())) {
+    entry.platform().assert_lapic_vector(vcpu.ref(), vector);
+    kick(entry, vcpu);
+  } else if (has_vector_callback(vcpu.domain())) {
+    // Nobody is told, but the domain's vector is looked for each time that a vCPU enters the guest.
+    entry.platform().kick(vcpu.ref());
+  }
+}
+
 // Tells the vCPU that its upcall is pending, by the way it has chosen.
 void notify(Entry& entry, Vcpu& vcpu) {
   Domain& domain = vcpu.domain();
   if (const uint8_t vector = vcpu.upcall_vector.load(std::memory_order_relaxed); vector != 0) {
-    if (!entry.platform().lapic_enabled(vcpu.ref())) return;
-    entry.platform().assert_lapic_vector(vcpu.ref(), vector);
-    kick(entry, vcpu);
+    notify_by_lapic(entry, vcpu, vector);
   } else if (has_vector_callback(domain)) {
     kick(entry, vcpu);
   } else if (vcpu.id().v == 0) {
@@ -72,32 +81,37 @@ void mark_events_pending(Entry& entry, Vcpu& vcpu) {
 }
 
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value) {
+  const CallbackVia after = decode_via(value);
+  if (after.type != Via::kVector && !domain.has_pic && !entry.flavour().pic_for_all) return;
   const CallbackVia before = decode_via(domain.callback_via.exchange(value));
   {
     LockGuard guard(entry, domain.callback_lock);
-    if (domain.callback_level && before.gsi != 0) entry.platform().set_gsi(domain.id(), before.gsi, false);
-    domain.callback_level = false;
+    if (domain.callback_level.load()) {
+      if (before.gsi != 0) entry.platform().set_gsi(domain.id(), before.gsi, false);
+      if (after.gsi != 0) entry.platform().set_gsi(domain.id(), after.gsi, true);
+    }
   }
   for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
     Vcpu& vcpu = *domain.vcpu(number);
-    if (vcpu.down.load() == 0) notify(entry, vcpu);
+    if (vcpu.down.load() != 0) continue;
+    const bool by_lapic = vcpu.upcall_vector.load(std::memory_order_relaxed) != 0;
+    if (!by_lapic || !entry.flavour().upcall_vector_silent) notify(entry, vcpu);
   }
 }
 
 void update_callback_level(Entry& entry, Domain& domain) {
-  const CallbackVia via = decode_via(domain.callback_via.load());
-  if (via.gsi == 0) return;
+  if (!domain.has_pic && !entry.flavour().pic_for_all) return;
   LockGuard guard(entry, domain.callback_lock);
   const bool level = upcall_is_pending(entry, *domain.vcpu(0));
-  if (level == domain.callback_level) return;
-  domain.callback_level = level;
-  entry.platform().set_gsi(domain.id(), via.gsi, level);
+  if (domain.callback_level.exchange(level) == level) return;
+  const CallbackVia via = decode_via(domain.callback_via.load());
+  if (via.gsi != 0) entry.platform().set_gsi(domain.id(), via.gsi, level);
 }
 
 int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t number, uint8_t vector) {
   if (vector < kLowestVector) return -XEN_EINVAL;
   Vcpu* vcpu = domain.vcpu(number);
-  if (vcpu == nullptr) return -XEN_ENOENT;
+  if (vcpu == nullptr) return entry.flavour().upcall_vector_bad_vcpu_einval ? -XEN_EINVAL : -XEN_ENOENT;
   vcpu->upcall_vector.store(vector, std::memory_order_relaxed);
   // A spurious upcall: an event that came before may have been announced the old way.
   if (!entry.flavour().upcall_vector_silent) notify(entry, *vcpu);

@@ -13,7 +13,8 @@ namespace xensim::xen {
 // Sets vcpu_info.evtchn_upcall_pending and, if it was clear, notifies the vCPU.
 void mark_events_pending(Entry& entry, Vcpu& vcpu);
 
-// HVM_PARAM_CALLBACK_IRQ was set to `value` (hvm/params.h). Any value is accepted; an unknown type means none.
+// HVM_PARAM_CALLBACK_IRQ was set to `value` (hvm/params.h). Any value is accepted; an unknown type means none. Where
+// there is no PIC, anything but a vector leaves the callback as it was.
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value);
 
 // HVMOP_set_evtchn_upcall_vector: 0, -EINVAL (vector below 0x10) or -ENOENT (no such vCPU). A spurious upcall follows,
@@ -28,6 +29,11 @@ std::optional<PendingUpcall> pending_upcall(Entry& entry, Vcpu& vcpu);
 
 // The level of a GSI or INTx callback follows vCPU 0's upcall_pending.
 void update_callback_level(Entry& entry, Domain& domain);
+// A vCPU of the domain left the guest: that is when Xen finds that the guest has taken its upcall, and takes the level
+// back.
+inline void look_for_taken_upcall(Entry& entry, Domain& domain) {
+  if (domain.callback_level.load(std::memory_order_relaxed)) update_callback_level(entry, domain);
+}
 
 // Asserts a per-vCPU vector again, once its local APIC is enabled.
 void reassert_after_lapic_enabled(Entry& entry, Vcpu& vcpu);

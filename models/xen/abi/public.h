@@ -31,6 +31,10 @@
 
 namespace xensim::xen {
 
+// EVTCHNOP_reset_cont: how the hypervisor goes on with a reset that it cut. The header hides it, but a guest may call
+// it.
+inline constexpr uint32_t kEvtchnopResetCont = 14;
+
 // The guest address that a 64-bit handle holds.
 template <class Handle>
 requires requires(Handle handle) { handle.p == nullptr; }

@@ -302,6 +302,41 @@ TEST_CASE("a reset while another is under way") {
   CHECK(nested == -XEN_EBUSY);
 }
 
+TEST_CASE("reset_cont goes on with a reset that is under way, and with no other") {
+  Guest guest(2);
+  const uint32_t port = guest.bind_ipi(0);
+  evtchn_reset args{DOMID_SELF};
+  CHECK(guest.event_op(xen::kEvtchnopResetCont, args) == -XEN_EBUSY);
+  CHECK(guest.status(port).status == EVTCHNSTAT_ipi);
+  int64_t nested = -1;
+  guest.platform.on_unlock = [&] {
+    nested = guest.call(Guest::vcpu(1), __HYPERVISOR_event_channel_op, {xen::kEvtchnopResetCont, Guest::kArgument});
+  };
+  CHECK(guest.event_op(EVTCHNOP_reset, args) == 0);
+  CHECK(nested == 0);
+  CHECK(guest.bind_ipi(0) == 1);
+  CHECK(guest.core.inspector->broken_invariants().empty());
+}
+
+TEST_CASE("a port that is opened during a reset: -EAGAIN") {
+  Guest guest(2);
+  guest.platform.poke(0x2000, evtchn_bind_ipi{});
+  unsigned unlocks = 0;
+  std::function<void()> on_unlock = [&] {
+    if (++unlocks < 8) {
+      guest.platform.on_unlock = on_unlock;
+    } else {  // port 1 is closed by now
+      guest.call(Guest::vcpu(1), __HYPERVISOR_event_channel_op, {EVTCHNOP_bind_ipi, 0x2000});
+    }
+  };
+  guest.platform.on_unlock = on_unlock;
+  evtchn_reset args{DOMID_SELF};
+  CHECK(guest.event_op(EVTCHNOP_reset, args) == -XEN_EAGAIN);
+  CHECK(guest.platform.peek_as<evtchn_bind_ipi>(0x2000).port == 1);
+  CHECK(guest.event_op(EVTCHNOP_reset, args) == 0);
+  CHECK(guest.core.inspector->broken_invariants().empty());
+}
+
 TEST_CASE("every sub-op with a bad address: -EFAULT, unknown ones: -ENOSYS") {
   Guest guest;
   const auto call = [&](uint32_t op) {
@@ -309,10 +344,7 @@ TEST_CASE("every sub-op with a bad address: -EFAULT, unknown ones: -ENOSYS") {
   };
   for (const bool mode64 : {true, false}) {
     guest.mode64 = mode64;
-    for (uint32_t op = EVTCHNOP_bind_interdomain; op <= EVTCHNOP_reset; ++op) CHECK(call(op) == -XEN_EFAULT);
-    CHECK(call(EVTCHNOP_set_priority) == -XEN_EFAULT);
-    CHECK(call(EVTCHNOP_init_control) == -XEN_ENOSYS);
-    CHECK(call(EVTCHNOP_expand_array) == -XEN_ENOSYS);
+    for (uint32_t op = EVTCHNOP_bind_interdomain; op <= xen::kEvtchnopResetCont; ++op) CHECK(call(op) == -XEN_EFAULT);
     CHECK(call(15) == -XEN_ENOSYS);
     CHECK(call(~0u) == -XEN_ENOSYS);
   }
@@ -349,16 +381,6 @@ TEST_CASE("domain 0 is there, where the toolstack runs") {
     evtchn_reset reset{0};
     CHECK(guest.event_op(EVTCHNOP_reset, reset) == expected);
   }
-}
-
-TEST_CASE("no priorities") {
-  Guest guest;
-  evtchn_set_priority priority{.port = guest.bind_ipi(0), .priority = 3};
-  CHECK(guest.event_op(EVTCHNOP_set_priority, priority) == -XEN_ENOSYS);
-  priority.port = 5000;
-  CHECK(guest.event_op(EVTCHNOP_set_priority, priority) == -XEN_EINVAL);
-  Guest kvm(1, kvm_flavour());
-  CHECK(kvm.event_op(EVTCHNOP_set_priority, priority) == -XEN_ENOSYS);
 }
 
 }  // namespace

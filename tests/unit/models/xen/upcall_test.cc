@@ -11,12 +11,13 @@ uint64_t via(uint64_t type, uint64_t data) { return type << 56 | data; }
 
 // The core's own functions, on a hypervisor made by hand: what HVM_OP calls.
 struct Board {
-  explicit Board(const xen::Flavour& flavour = {})
-      : hv(platform, flavour), domain(hv.add_domain(config())), entry(hv) {}
-  static xen::DomainConfig config() {
+  explicit Board(const xen::Flavour& flavour = {}, bool pic = true)
+      : hv(platform, flavour), domain(hv.add_domain(config(pic))), entry(hv) {}
+  static xen::DomainConfig config(bool pic) {
     xen::DomainConfig config;
     config.id = Guest::kDom;
     config.vcpus = 2;
+    config.pic = pic;
     return config;
   }
   xen::Vcpu& vcpu(uint32_t number) { return *domain.vcpu(number); }
@@ -88,6 +89,70 @@ TEST_CASE("a change of the callback takes the old level away and sets the new on
   set_callback_via(board.entry, board.domain, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 3 << 11 | 1));
   CHECK_FALSE(board.platform.gsis[10]);
   CHECK(board.platform.gsis[16 + 13]);
+}
+
+TEST_CASE("without a PIC anything but a vector leaves the callback as it was, every guest of KVM has a PIC") {
+  for (const bool kvm : {false, true}) {
+    for (const uint64_t value : {via(HVM_PARAM_CALLBACK_TYPE_GSI, 10), via(HVM_PARAM_CALLBACK_TYPE_GSI, 0),
+                                 via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 3 << 11), via(3, 0x56), via(0xff, 0x56)}) {
+      Board board(kvm ? kvm_flavour() : xen::Flavour{}, false);
+      set_callback_via(board.entry, board.domain, via(HVM_PARAM_CALLBACK_TYPE_VECTOR, 0x52));
+      set_callback_via(board.entry, board.domain, value);
+      mark_events_pending(board.entry, board.vcpu(0));
+      CHECK(pending_upcall(board.entry, board.vcpu(0)).has_value() == !kvm);
+    }
+  }
+}
+
+TEST_CASE("the level is taken back when a vCPU leaves the guest and vCPU 0 has taken its upcall") {
+  FakePlatform platform;
+  const xen::CoreInstance core = xen::make_core(platform, {});
+  xen::DomainConfig config;
+  config.id = Guest::kDom;
+  config.vcpus = 2;
+  config.pic = true;
+  config.ram = {{Gpa{0}, FakePlatform::kRam, Maddr{0}}};
+  REQUIRE(core.api->create_domain(config).has_value());
+  const auto call = [&](uint64_t nr, uint64_t op) {
+    return core.api->hypercall(Guest::vcpu(0), {.mode64 = true, .nr = nr, .args = {op, Guest::kArgument}});
+  };
+  platform.poke(Guest::kArgument,
+                xen_hvm_param{.domid = DOMID_SELF, .pad = 0, .index = HVM_PARAM_CALLBACK_IRQ, .value = 9});
+  REQUIRE(call(__HYPERVISOR_hvm_op, HVMOP_set_param) == 0);
+  platform.poke(Guest::kArgument, evtchn_bind_ipi{});
+  REQUIRE(call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi) == 0);
+  platform.poke(Guest::kArgument, evtchn_send{platform.peek_as<evtchn_bind_ipi>(Guest::kArgument).port});
+  REQUIRE(call(__HYPERVISOR_event_channel_op, EVTCHNOP_send) == 0);
+  CHECK(platform.gsis[9]);
+  core.api->cpuid(Guest::vcpu(1), 0x40000000, 0);
+  CHECK(platform.gsis[9]);
+  platform.poke<uint8_t>(FakePlatform::kRam, 0);
+  core.api->cpuid(Guest::vcpu(1), 0x40000000, 0);
+  CHECK_FALSE(platform.gsis[9]);
+}
+
+TEST_CASE("both vectors: the domain's is taken at the next entry even while the local APIC is off") {
+  Board board({}, false);
+  set_callback_via(board.entry, board.domain, via(HVM_PARAM_CALLBACK_TYPE_VECTOR, 0x52));
+  CHECK(set_upcall_vector(board.entry, board.domain, 0, 0x65) == 0);
+  CHECK(board.platform.lapic_vectors.size() == 1);
+  board.platform.lapic = false;
+  board.platform.kicks.clear();
+  mark_events_pending(board.entry, board.vcpu(0));
+  CHECK(board.platform.lapic_vectors.size() == 1);
+  CHECK(board.platform.kicks.size() == 1);
+  CHECK(pending_upcall(board.entry, board.vcpu(0))->vector == 0x52);
+}
+
+TEST_CASE("a change of the callback raises a per-vCPU vector once more, not on KVM") {
+  for (const bool kvm : {false, true}) {
+    Board board(kvm ? kvm_flavour() : xen::Flavour{});
+    CHECK(set_upcall_vector(board.entry, board.domain, 0, 0x65) == 0);
+    board.platform.lapic_vectors.clear();
+    set_callback_via(board.entry, board.domain, via(HVM_PARAM_CALLBACK_TYPE_VECTOR, 0x52));
+    CHECK(board.platform.lapic_vectors.size() == (kvm ? 0 : 1));
+    CHECK(set_upcall_vector(board.entry, board.domain, 77, 0x65) == (kvm ? -XEN_EINVAL : -XEN_ENOENT));
+  }
 }
 
 TEST_CASE("types that are not known, and GSI 0, mean none") {
