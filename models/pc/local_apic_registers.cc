@@ -75,11 +75,11 @@ std::optional<uint32_t> LocalApic::read_register(uint32_t index) const {
 }
 
 void LocalApic::write_svr(uint32_t value) {
-  const bool was_enabled = software_enabled();
   state_.svr = value & kSvrWritable;
   if (!software_enabled()) {
     for (uint32_t& lvt : state_.lvt) lvt |= kLvtMasked;  // and they stay so until it is enabled (SDM 11.4.7.2)
-  } else if (!was_enabled) {
+  } else {
+    // Xen looks for a pending upcall at each such write, not only at the first.
     client_.software_enabled(config_.vcpu);
     notify();
   }

@@ -136,7 +136,7 @@ static void vcpu_vector(void) {
   XS_STORE(&xs_vcpu_info(0)->evtchn_upcall_pending, 1);
   apic_write(APIC_SVR, 0x1ff);
   /* Xen looks for a pending upcall at each such write, the software CPU's local APIC tells the core of a change alone. */
-  xs_printf("~ on once more, upcall pending: IRR %u\n", irr(0x65));
+  xs_printf("on once more, upcall pending: IRR %u\n", irr(0x65));
   apic_write(APIC_SVR, 0xff);
   apic_write(APIC_SVR, 0x1ff);
   xs_printf("off and on, upcall pending: IRR %u\n", irr(0x65));
