@@ -13,6 +13,7 @@ constexpr CommandEntry kCommands[] = {
     {"trace", "info, show, diff, check or export of traces", make_trace_command},
     {"explore", "search schedules for a failure", make_explore_command},
     {"shrink", "the shortest schedule that still fails, of a recorded failure", make_shrink_command},
+    {"compare", "the same guest here and on the real Xen and the real KVM, side by side", make_compare_command},
     {"list", "what there is: scenarios, hypercalls, flavours, backends", make_list_command},
     {"doctor", "what this machine offers, and what is missing", make_doctor_command},
     {"version", "the version of xensim and of its software CPU", make_version_command},

@@ -9,6 +9,7 @@
 
 namespace xensim::sim {
 
+std::unique_ptr<Command> make_compare_command();
 std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_explore_command();

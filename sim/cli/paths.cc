@@ -2,6 +2,7 @@
 #include "sim/cli/paths.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -15,7 +16,8 @@ InstallPaths find_paths() {
   std::error_code error;
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   InstallPaths paths{(here / "../share/xensim/scenarios").lexically_normal().string(),
-                     (here / "../share/xensim/guests").lexically_normal().string()};
+                     (here / "../share/xensim/guests").lexically_normal().string(),
+                     (here / "../share/xensim/oracles").lexically_normal().string()};
   std::ifstream file(here / "xensim.paths");
   for (std::string line; std::getline(file, line);) {
     const size_t equals = line.find('=');
@@ -23,7 +25,9 @@ InstallPaths find_paths() {
     const std::string folder = (here / line.substr(equals + 1)).lexically_normal().string();
     if (line.substr(0, equals) == "scenarios") paths.scenarios = folder;
     if (line.substr(0, equals) == "guests") paths.guests = folder;
+    if (line.substr(0, equals) == "oracles") paths.oracles = folder;
   }
+  if (const char* oracles = std::getenv("XENSIM_ORACLES"); oracles != nullptr && *oracles != 0) paths.oracles = oracles;
   return paths;
 }
 

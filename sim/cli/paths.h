@@ -1,4 +1,4 @@
-// Where the program finds what was built and shipped with it: guest programs and scenarios.
+// Where the program finds what was built and shipped with it: guest programs, scenarios and oracles.
 #pragma once
 
 #include <string>
@@ -10,10 +10,11 @@ namespace xensim::sim {
 struct InstallPaths {
   std::string scenarios;  // the folder of *.toml
   std::string guests;     // the folder of guest programs, NAME.elf
+  std::string oracles;    // the folder of the scripts that ask the real Xen and the real KVM
 };
 
 // Read from the file `xensim.paths` beside the program, which the build writes; else the layout of an installation,
-// ../share/xensim/{scenarios,guests}. Folders need not exist.
+// ../share/xensim/{scenarios,guests,oracles}. Folders need not exist. XENSIM_ORACLES, where it is set, wins.
 const InstallPaths& install_paths();
 ImagePaths image_paths();
 

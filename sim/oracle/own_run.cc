@@ -24,6 +24,7 @@ GuestConfig guest_of(const OracleRun& run, const std::string& image, size_t numb
   guest.name = fmt::format("g{}", number);
   guest.image = image;
   guest.vcpus = run.vcpus;
+  guest.memory_bytes = uint64_t{run.memory_mib} << 20;
   return guest;
 }
 
@@ -47,13 +48,14 @@ Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vecto
                                           const std::string& flavour) {
   XS_CHECK(images.size() == run.programs.size());
   std::vector<std::string> lines;
+  const std::vector<std::string> names = transcript_names(run);
   const size_t at_once = run.together ? images.size() : 1;
   for (size_t first = 0; first < images.size(); first += at_once) {
     Scenario scenario = scenario_of(run, flavour);
     for (size_t i = first; i < first + at_once; ++i) scenario.guests.push_back(guest_of(run, images[i], i));
     XS_TRY(const auto outcome, run_scenario(scenario, {}));
     for (size_t i = first; i < first + at_once; ++i)
-      add_lines(lines, outcome, scenario.guests[i - first].name, run.programs[i]);
+      add_lines(lines, outcome, scenario.guests[i - first].name, names[i]);
   }
   return lines;
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 #include <sstream>
 
 namespace xensim::sim {
@@ -11,16 +12,17 @@ namespace xensim::sim {
 namespace {
 
 constexpr std::string_view kRunMark = "# run: ";
-constexpr uint32_t kMostVcpus = 128;
 
-Result<uint32_t> parse_vcpus(const std::string& word) {
+Result<uint32_t> parse_number(std::string_view option, const std::string& word, uint32_t least, uint32_t most) {
   uint32_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc{} || end != word.data() + word.size() || value < 1 || value > kMostVcpus) {
-    return input_error(fmt::format("--vcpus {}: a number from 1 to {} is needed", word, kMostVcpus));
+  if (error != std::errc{} || end != word.data() + word.size() || value < least || value > most) {
+    return input_error(fmt::format("{} {}: a number from {} to {} is needed", option, word, least, most));
   }
   return value;
 }
+
+size_t mark_of(std::string_view line) { return line.find_first_of(":%="); }
 
 }  // namespace
 
@@ -35,9 +37,13 @@ Result<OracleRun> parse_oracle_run(std::string_view words) {
     } else if (word == "--vcpus") {
       word.clear();
       in >> word;
-      XS_TRY(run.vcpus, parse_vcpus(word));
+      XS_TRY(run.vcpus, parse_number("--vcpus", word, 1, 128));
+    } else if (word == "--memory") {
+      word.clear();
+      in >> word;
+      XS_TRY(run.memory_mib, parse_number("--memory", word, 2, 1024));
     } else if (word.starts_with('-')) {
-      return input_error(fmt::format("{}: no such option (--vcpus N, --together, --hvm)", word));
+      return input_error(fmt::format("{}: no such option (--vcpus N, --memory MIB, --together, --hvm)", word));
     } else {
       run.programs.push_back(word);
     }
@@ -51,7 +57,18 @@ std::string format_oracle_run(const OracleRun& run) {
   if (run.hvm) words += "--hvm ";
   if (run.together) words += "--together ";
   if (run.vcpus != 1) words += fmt::format("--vcpus {} ", run.vcpus);
+  if (run.memory_mib != 64) words += fmt::format("--memory {} ", run.memory_mib);
   return words + fmt::format("{}", fmt::join(run.programs, " "));
+}
+
+std::vector<std::string> transcript_names(const OracleRun& run) {
+  std::vector<std::string> names;
+  std::map<std::string, unsigned> seen;
+  for (const std::string& program : run.programs) {
+    const unsigned times = ++seen[program];
+    names.push_back(times == 1 ? program : fmt::format("{}#{}", program, times));
+  }
+  return names;
 }
 
 Result<Transcript> parse_transcript(const std::string& name, std::string_view text) {
@@ -80,13 +97,13 @@ std::string format_transcript(const Transcript& transcript) {
 }
 
 bool may_differ(std::string_view line) {
-  const size_t mark = line.find_first_of(":%=");
+  const size_t mark = mark_of(line);
   return mark != std::string_view::npos && line.substr(mark + 1).starts_with(" ~");
 }
 
 bool lines_agree(std::string_view a, std::string_view b) {
-  return a == b ||
-         (may_differ(a) && may_differ(b) && a.substr(0, a.find_first_of(":%=")) == b.substr(0, b.find_first_of(":%=")));
+  if (a == b) return true;
+  return may_differ(a) && may_differ(b) && a.substr(0, mark_of(a)) == b.substr(0, mark_of(b));
 }
 
 }  // namespace xensim::sim

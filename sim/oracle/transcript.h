@@ -1,9 +1,9 @@
 // Transcripts: what guests printed under one implementation of the ABI, and how they ended, as text that diff compares.
 //
 // A line is `<program>: <text>` (debug port), `<program>% <text>` (PV console) or `<program>= <how it ended>`, grouped
-// by program. A text that begins with `~` may differ from run to run and is compared by that mark alone. A file of
-// tests/oracle/ opens with two comments: the versions of what was asked, and `# run: ` with the words that say what was
-// run.
+// by program; the second of a name is `<program>#2`. A text that begins with `~` may differ from run to run and is
+// compared by that mark alone. A file of tests/oracle/ opens with two comments: the versions of what was asked, and `#
+// run: ` with the words that say what was run.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,20 @@
 
 namespace xensim::sim {
 
-// What is run, on whichever implementation. As words: `[--vcpus N] [--together] [--hvm] PROGRAM...`.
+// What is run, on whichever implementation. As words: `[--hvm] [--together] [--vcpus N] [--memory MIB] PROGRAM...`.
 struct OracleRun {
-  uint32_t vcpus = 1;     // of every guest
-  bool together = false;  // all at once, as domains 1, 2, ...; else one after the other
-  bool hvm = false;       // the real Xen makes type=hvm domains of them
+  uint32_t vcpus = 1;        // of every guest, 1 to 128
+  uint32_t memory_mib = 64;  // of every guest, 2 to 1024
+  bool together = false;     // all at once, as domains 1, 2, ...; else one after the other
+  bool hvm = false;          // the real Xen makes type=hvm domains of them
   std::vector<std::string> programs;
 };
 
 // kInput: a word that is none of these, or no program.
 Result<OracleRun> parse_oracle_run(std::string_view words);
 std::string format_oracle_run(const OracleRun& run);
+// The names that the programs have in a transcript's lines.
+std::vector<std::string> transcript_names(const OracleRun& run);
 
 struct Transcript {
   std::string versions;
@@ -39,7 +42,7 @@ std::string format_transcript(const Transcript& transcript);
 
 // Does the mark `~` exempt the line from comparison?
 bool may_differ(std::string_view line);
-// Equal, or both exempt.
+// Equal, or both exempt and of one program.
 bool lines_agree(std::string_view a, std::string_view b);
 
 }  // namespace xensim::sim

@@ -38,10 +38,31 @@ TEST_CASE("a guest that does not fit its memory is refused") {
   const std::string guest = XENSIM_BINARY_DIR "/guests/evtchn_affinity.elf";
   check_refused({"run", guest, "--memory", "1M"}, "guest.memory: \"1M\" is not allowed");
   check_refused({"run", guest, "--vcpus", "129"}, "guest.vcpus: 129 is not allowed (1 to 128)");
-  check_refused({"run", guest, "--flavour", "hyperv"}, "machine.flavour: \"hyperv\" is not allowed (\"xen\", \"kvm\")");
+  check_refused({"run", guest, "--flavour", "hyperv"},
+                "machine.flavour: \"hyperv\" is not allowed (\"xen\", \"kvm\")");
   check_refused({"run", guest, "--time-limit", "never"}, "machine.time_limit");
   check_refused({"run", guest, "--backend", "hard"}, "no such backend (soft, native, kvm)");
   check_refused({"run", guest, "--backend", "native"}, "runs on soft alone");
+}
+
+TEST_CASE("a comparison that cannot be is refused") {
+  const std::string guest = XENSIM_BINARY_DIR "/guests/hello.elf";
+  check_refused({"compare", "nowhere.elf"}, "nowhere.elf: no such file");
+  check_refused({"compare", scratch_file("text.elf", "hello, I am not a guest")}, "text.elf");
+  check_refused({"compare", guest, "--with", "hyperv"}, "--with hyperv: there are xen and kvm");
+  check_refused({"compare", guest, "--flavour", "hyperv"}, "unknown flavour 'hyperv'");
+  check_refused({"compare", guest, "--with", "xen", "--flavour", "xen"},
+                "--flavour is for a comparison without --with");
+  check_refused({"compare", guest, "--with", "kvm", "--together"}, "--with kvm: it has one domain");
+  check_refused({"compare", guest, "--with", "xen,kvm", "--hvm"}, "--with kvm: it has one domain");
+  check_refused({"compare", guest, "--kvm-kernel", "/boot/vmlinuz"}, "need --with kvm");
+  check_refused({"compare", guest, "--with", "kvm", "--kvm-kernel", "/nowhere/vmlinuz"},
+                "/nowhere/vmlinuz: no such file");
+  check_refused({"compare", guest, "--with", "kvm", "--kvm-modules", "/nowhere"}, "/nowhere: no such folder");
+  check_refused({"compare", guest, "--vcpus", "0"}, "--vcpus 0: a number from 1 to 128");
+  check_refused({"compare", guest, "--vcpus", "4294967297"}, "--vcpus 4294967297");
+  check_refused({"compare", guest, "--memory", "3G"}, "--memory 3G");
+  check_refused({"compare", guest, "--limit", "0"}, "--limit 0");
 }
 
 TEST_CASE("a bad scenario is refused with file, line and key") {

@@ -8,7 +8,7 @@ namespace {
 
 TEST_CASE("the words of a run are read and written") {
   for (const char* words : {"hello", "--vcpus 8 ipi_ping_pong", "--together grant_a grant_b",
-                            "--hvm --together --vcpus 2 a b", "--vcpus 128 a"}) {
+                            "--hvm --together --vcpus 2 a b", "--vcpus 128 --memory 1024 a"}) {
     const auto run = parse_oracle_run(words);
     REQUIRE(run);
     CHECK(format_oracle_run(*run) == words);
@@ -16,8 +16,15 @@ TEST_CASE("the words of a run are read and written") {
   const auto run = parse_oracle_run("a --vcpus 3 b");
   REQUIRE(run);
   CHECK(run->vcpus == 3);
+  CHECK(run->memory_mib == 64);
   CHECK(run->programs == std::vector<std::string>{"a", "b"});
   CHECK_FALSE(run->together);
+}
+
+TEST_CASE("the second program of a name gets a number") {
+  OracleRun run;
+  run.programs = {"a", "b", "a", "a"};
+  CHECK(transcript_names(run) == std::vector<std::string>{"a", "b", "a#2", "a#3"});
 }
 
 TEST_CASE("a run that cannot be is refused, with the reason") {
@@ -34,6 +41,8 @@ TEST_CASE("a run that cannot be is refused, with the reason") {
   refused("--vcpus 129 a", "--vcpus 129");
   refused("--vcpus 4294967297 a", "--vcpus 4294967297");
   refused("--vcpus 2x a", "--vcpus 2x");
+  refused("--memory 1 a", "--memory 1: a number from 2 to 1024");
+  refused("--memory 1025 a", "--memory 1025");
   refused("--fast a", "--fast: no such option");
 }
 
