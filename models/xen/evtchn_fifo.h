@@ -58,7 +58,6 @@ class FifoState {
 
  private:
   std::vector<std::unique_ptr<FifoQueue>> queues_;
-  // Maddr{0}: the vCPU has none yet.
   std::vector<std::unique_ptr<Shared<Maddr>>> control_blocks_;  // kNoControlBlock: the vCPU has none yet
 };
 
