@@ -146,7 +146,7 @@ TEST_CASE("the race of the affinity change is found, and its schedule reproduces
   CHECK(fixed["schedules"] == 20000);
 }
 
-TEST_CASE("masking alone leaves a window in the affinity change, PCT finds it; passing events on closes it") {
+TEST_CASE("masking alone leaves a window in the affinity change, PCT finds it and passing events on closes it") {
   const std::string races = kScenarios + "/races/evtchn_affinity";
   const json left = run_json({"explore", races + "_masked.toml", "--strategy", "pct", "--schedules", "20000"}, 1);
   CHECK(left["failure"]["kind"] == "lost_event");
