@@ -175,7 +175,8 @@ void Machine::nothing_to_run() {
 
 void Machine::explore_loop() {
   current_ = nullptr;
-  next_ = default_choice({0, {}, 0, runnable_, {}, 0});
+  next_ = default_choice({0, {}, 0, runnable_, kNowhere, 0});
+  const PointKey blocked{PointOp::kBlocked, 0, nullptr};
   while (!finished_) {
     if (runnable_ == 0) {
       if (!idle()) return nothing_to_run();
@@ -184,8 +185,7 @@ void Machine::explore_loop() {
     if (((runnable_ >> next_) & 1) == 0) {
       // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
       const bool known = current_ != nullptr;
-      Choice choice{
-          outcome_.points, context_.time, known ? current_->id : 0u, runnable_, {PointOp::kBlocked, 0, nullptr}, 0};
+      Choice choice{outcome_.points, context_.time, known ? current_->id : 0u, runnable_, blocked, 0};
       if (strategy_->wants_occurrence() && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
       next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
     }

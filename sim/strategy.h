@@ -11,13 +11,16 @@ namespace xensim::sim {
 
 inline constexpr unsigned kMaxActors = 64;  // that a strategy chooses among
 
-// What a strategy sees.
+inline constexpr PointKey kNowhere{};
+
+// What a strategy sees. The key is another's (a copy of it at each point costs more than the choice): it has to outlive
+// the choice.
 struct Choice {
   uint64_t step = 0;      // points passed in this execution
   VirtualNs time{};       // virtual time at this point
   unsigned current = 0;   // the actor that is at the point
   uint64_t runnable = 0;  // a bit for each actor that can go on; `current` is in it unless it is blocked; never 0
-  PointKey key;           // where `current` is
+  const PointKey& key = kNowhere;  // where `current` is
   uint64_t occurrence =
       0;  // only for strategies that want names: how often `current` has been at a point of this name, from 1
 

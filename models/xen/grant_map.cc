@@ -145,6 +145,8 @@ int16_t map_grant(Entry& entry, Domain& mapper, uint32_t vcpu, GrantMapping& map
   // Last: from here on the handle can be unmapped.
   tracked->flags.store((mapping.flags & 0xffff) | (mapping.outside ? kMappedOutside : 0));
   mapping.handle = handle;
+  // Another vCPU may have ended the domain meanwhile: either its release saw this mapping, or we see that it ended.
+  if (mapper.shut_down.load()) release_mapping(entry, mapper, handle);
   return status;
 }
 

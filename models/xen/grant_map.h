@@ -43,6 +43,9 @@ struct GrantUnmapping {
 int16_t unmap_grant(Entry& entry, Domain& mapper, GrantUnmapping& unmapping);
 void complete_unmap(Entry& entry, const GrantUnmapping& unmapping);
 
+// Drops the pins of one handle of a domain that has ended. May be called twice for one, or beside an unmapping: who
+// clears the handle's flags has it.
+void release_mapping(Entry& entry, Domain& mapper, uint32_t handle);
 // Drops the pins of everything that an ended domain has mapped; what its own map shows stays, for nobody looks there
 // any more.
 void release_grant_mappings(Entry& entry, Domain& domain);

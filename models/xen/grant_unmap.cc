@@ -148,26 +148,29 @@ int64_t unmap_and_replace_grant_refs(HypercallContext& context, Gva list, uint32
   });
 }
 
-void release_grant_mappings(Entry& entry, Domain& domain) {
-  Maptrack& handles = domain.grants().maptrack;
-  for (uint32_t handle = 0; handle < handles.limit(); ++handle) {
-    MaptrackEntry& tracked = *handles.find(handle);
-    const uint32_t seen = tracked.flags.load();
-    Domain* const owner = seen == 0 ? nullptr : entry.hv.find_domain(DomId{tracked.domid.load()});
-    if (owner == nullptr) continue;
-    GrantUnmapping unmapping{.handle = handle, .owner = owner, .ref = tracked.ref.load()};
-    {
-      const SharedLockGuard table(entry, owner->grants().lock);
-      ActiveEntry& active = owner->grants().active(unmapping.ref);
-      const LockGuard guard(entry, active.lock);
-      const uint32_t flags = tracked.flags.exchange(0);  // 0: another vCPU was just unmapping it
-      if (flags == 0) continue;
-      unmapping.done = flags & (kKinds | GNTMAP_readonly);
-      unmapping.frame = active.frame;
-    }
-    handles.put(entry, handle);
-    complete_unmap(entry, unmapping);
+void release_mapping(Entry& entry, Domain& mapper, uint32_t handle) {
+  Maptrack& handles = mapper.grants().maptrack;
+  MaptrackEntry& tracked = *handles.find(handle);
+  const uint32_t seen = tracked.flags.load();
+  Domain* const owner = seen == 0 ? nullptr : entry.hv.find_domain(DomId{tracked.domid.load()});
+  if (owner == nullptr) return;
+  GrantUnmapping unmapping{.handle = handle, .owner = owner, .ref = tracked.ref.load()};
+  {
+    const SharedLockGuard table(entry, owner->grants().lock);
+    ActiveEntry& active = owner->grants().active(unmapping.ref);
+    const LockGuard guard(entry, active.lock);
+    const uint32_t flags = tracked.flags.exchange(0);
+    if (flags == 0) return;
+    unmapping.done = flags & (kKinds | GNTMAP_readonly);
+    unmapping.frame = active.frame;
   }
+  handles.put(entry, handle);
+  complete_unmap(entry, unmapping);
+}
+
+void release_grant_mappings(Entry& entry, Domain& domain) {
+  const uint32_t handles = domain.grants().maptrack.limit();
+  for (uint32_t handle = 0; handle < handles; ++handle) release_mapping(entry, domain, handle);
 }
 
 }  // namespace xensim::xen

@@ -29,11 +29,18 @@ void wake_poller(Entry& entry, Vcpu& vcpu, uint32_t port) {
   unblock(entry, vcpu);
 }
 
+// The running vCPU does not go to sleep after all. Whoever looked at `blocked` in the meantime may have told the
+// Platform that the vCPU cannot run: it is told anew.
+void stay_awake(Entry& entry, Vcpu& vcpu) {
+  vcpu.blocked.store(0);
+  if (!vcpu.told_runnable.load()) sync_runnable(entry, vcpu);
+}
+
 // How a poll that does not sleep ends.
-int64_t leave_poll(Vcpu& vcpu, int64_t result) {
+int64_t leave_poll(Entry& entry, Vcpu& vcpu, int64_t result) {
   vcpu.poll_port.store(0);
   leave_poll_mask(vcpu);
-  vcpu.blocked.store(0);
+  stay_awake(entry, vcpu);
   return result;
 }
 
@@ -86,6 +93,8 @@ void check_pollers(Entry& entry, Vcpu& vcpu, uint32_t port, bool masked) {
 void sync_runnable(Entry& entry, Vcpu& vcpu) {
   LockGuard guard(entry, vcpu.lock);
   // Whoever changes `blocked` or `down` comes here afterwards, so the last one in tells the Platform what holds now.
+  // Only stay_awake() does not always: it looks at told_runnable, which is therefore false before `blocked` is read.
+  vcpu.told_runnable.exchange(false);
   const bool blocked = vcpu.blocked.peek() != 0;
   const bool runnable = !blocked && vcpu.down.peek() == 0;
   const uint32_t state = vcpu.runstate.state;
@@ -96,6 +105,7 @@ void sync_runnable(Entry& entry, Vcpu& vcpu) {
   } else if (!blocked) {
     change_runstate(entry, vcpu, RUNSTATE_offline);
   }
+  vcpu.told_runnable.store(runnable);
   entry.platform().set_runnable(vcpu.ref(), runnable);
 }
 
@@ -132,7 +142,7 @@ void block(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
   vcpu.blocked.store(1);
   // Events are looked for after `blocked` is set: an event that comes now either is seen here or wakes us.
   if (interrupts_enabled && pending_upcall(entry, vcpu)) {
-    vcpu.blocked.store(0);
+    stay_awake(entry, vcpu);
     return;
   }
   vcpu.polled_ports.clear();
@@ -149,15 +159,15 @@ int64_t poll(HypercallContext& context) {
   vcpu.poll_port.store(kPollAny);
   poll_word(vcpu).fetch_or(poll_bit(vcpu));
   // From here on others see us and wake us: now look whether there is anything to sleep for.
-  if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(vcpu, 0);
+  if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(context, vcpu, 0);
 
   vcpu.polled_ports.clear();
   for (uint32_t i = 0; i < args->count; ++i) {
     const auto port = read_argument<uint32_t>(context, Gva{args->ports.v + i * sizeof(uint32_t)});
-    if (!port) return leave_poll(vcpu, -XEN_EFAULT);
+    if (!port) return leave_poll(context, vcpu, -XEN_EFAULT);
     vcpu.polled_ports.push_back(*port);
     const int64_t state = poll_port(context, *port);
-    if (state != 0) return leave_poll(vcpu, state > 0 ? 0 : state);
+    if (state != 0) return leave_poll(context, vcpu, state > 0 ? 0 : state);
   }
   if (args->count == 1) vcpu.poll_port.store(vcpu.polled_ports[0]);
   // As in Xen, nothing takes this timer back when an event comes first: it may end a later poll early.

@@ -16,6 +16,7 @@ Maddr first_info(const Domain& domain, VcpuId id) {
 Vcpu::Vcpu(Platform& platform, Domain& owner, VcpuId vcpu_id)
     : blocked(platform, Site::kBlocked, owner.id(), vcpu_id.v),
       down(platform, Site::kDown, owner.id(), vcpu_id.v, vcpu_id.v == 0 ? 0u : 1u),
+      told_runnable(vcpu_id.v == 0),
       poll_port(platform, Site::kPollPort, owner.id(), vcpu_id.v),
       info_at(platform, Site::kVcpuInfoPointer, owner.id(), vcpu_id.v, first_info(owner, vcpu_id)),
       initialised(vcpu_id.v == 0),

@@ -44,6 +44,8 @@ class Vcpu {
   // pause_flags: may run when both are 0.
   Shared<uint32_t> blocked;  // waits for an event (SCHEDOP_block or poll, HLT)
   Shared<uint32_t> down;     // VCPUOP_down, or never brought up
+  // What the Platform was last told of `blocked` and `down`; written under `lock`, for stay_awake() of poll.cc.
+  std::atomic<bool> told_runnable{false};
   // What SCHEDOP_poll waits for: 0 = not polling, a port, or kPollAny.
   Shared<uint32_t> poll_port;
   // Machine address of the vcpu_info in use: a slot of shared_info, a registered place, or the dummy page.

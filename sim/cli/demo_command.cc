@@ -38,7 +38,7 @@ constexpr Race kRaces[] = {
      "handler\n"
      "skips the port as no longer its own, and nobody tells the new one: the event is pending for ever.",
      "races/evtchn_affinity", "xen", "races/evtchn_affinity_fixed", "xen",
-     "the corrected guest masks the port around the move"},
+     "the corrected guest masks the port around the move and passes on what it was told of too late"},
     {"Race 2, in KVM as of Linux 6.12: a poller that is never woken",
      "vCPU 1 sleeps in SCHEDOP_poll on a port that is bound to vCPU 0; vCPU 0 then sends to that port. Xen wakes every "
      "vCPU\n"

@@ -146,6 +146,17 @@ TEST_CASE("the race of the affinity change is found, and its schedule reproduces
   CHECK(fixed["schedules"] == 20000);
 }
 
+TEST_CASE("masking alone leaves a window in the affinity change, PCT finds it and passing events on closes it") {
+  const std::string races = kScenarios + "/races/evtchn_affinity";
+  const json left = run_json({"explore", races + "_masked.toml", "--strategy", "pct", "--schedules", "20000"}, 1);
+  CHECK(left["failure"]["kind"] == "lost_event");
+  CHECK(
+      run_json({"run", races + "_masked.toml", "--backend", "soft", "--schedule", left["schedule"].get<std::string>()},
+               1)["failure"]["kind"] == "lost_event");
+  const json fixed = run_json({"explore", races + "_fixed.toml", "--strategy", "pct", "--schedules", "20000"}, 0);
+  CHECK(fixed["schedules"] == 20000);
+}
+
 TEST_CASE("the poller is lost under flavour kvm and never under xen") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   CHECK(run_json({"explore", scenario, "--flavour", "kvm"}, 1)["result"] == "fail");

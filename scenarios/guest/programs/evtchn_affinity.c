@@ -5,9 +5,19 @@
  *   2. vCPU 1 rebinds the port to itself and moves the bit from cpu_evtchn_mask[0] to [1].
  *   3. vCPU 0 takes its upcall: it consumes the selector and filters the port out.
  *   4. Nobody has told vCPU 1: the port stays pending for ever, and each later send finds it pending already.
- * With FIXED the port is masked from before the rebinding until after it, and unmasked by a hypercall, which tells vCPU 1.
+ * With MASKED, as Linux has it since, the port is masked from before the rebinding until after it, and unmasked by a
+ * hypercall, which tells vCPU 1. A narrower window stays: EVTCHNOP_send reads which vCPU to tell before it sets the pending
+ * bit, under a lock that EVTCHNOP_bind_vcpu does not take. If the whole of masking, rebinding and unmasking falls between
+ * the two, the unmasking finds nothing pending and the sender tells vCPU 0 of a port that is no longer its own.
+ * With FIXED a vCPU that meets a pending port of another passes it on: it masks the port and unmasks it by a hypercall,
+ * which tells the port's vCPU of now. The new vCPU's word has the port before the hypervisor tells the new vCPU of it, and the
+ * old one's until after: whoever is told either handles it or has somebody to pass it on to.
  * Expected: "2 events sent, 2 handled". 3 vCPUs. */
 #include "xs.h"
+
+#ifdef FIXED
+#define MASKED
+#endif
 
 static evtchn_port_t port;  /* the event: its vCPU changes from 0 to 1 */
 static evtchn_port_t peer;  /* sends it */
@@ -25,6 +35,19 @@ static void handle(evtchn_port_t which) {
   if (xs_vcpu() != 0) must("send wake", xs_send(wake_port));
 }
 
+/* Tells the vCPUs of ports that are pending, and that this one was told of and does not handle. */
+static void pass_on(unsigned long ports) {
+#ifdef FIXED
+  for (; ports; ports &= ports - 1) {
+    evtchn_port_t which = (evtchn_port_t)__builtin_ctzl(ports);
+    xs_event_mask(which);
+    must("unmask", xs_unmask(which));
+  }
+#else
+  (void)ports;
+#endif
+}
+
 static void upcall(void) {
   unsigned cpu = xs_vcpu();
   struct vcpu_info* info = xs_vcpu_info(cpu);
@@ -35,6 +58,7 @@ static void upcall(void) {
     unsigned long pending = XS_LOAD(&xs_shared_info.evtchn_pending[0]);
     unsigned long masked = XS_LOAD(&xs_shared_info.evtchn_mask[0]);
     unsigned long mine = XS_LOAD(&cpu_evtchn_mask[cpu]);
+    pass_on(pending & ~masked & ~mine);
     for (pending &= ~masked & mine; pending; pending &= pending - 1) {
       evtchn_port_t which = (evtchn_port_t)__builtin_ctzl(pending);
       if (xs_event_clear(which)) handle(which);
@@ -43,13 +67,19 @@ static void upcall(void) {
 }
 
 static void rebind_to(unsigned vcpu) {
-#ifdef FIXED
+#ifdef MASKED
   xs_event_mask(port);
 #endif
+#ifdef FIXED
+  XS_OR(&cpu_evtchn_mask[vcpu], 1ul << port);
+  must("bind_vcpu", xs_bind_vcpu(port, vcpu));
+  XS_AND(&cpu_evtchn_mask[0], ~(1ul << port));
+#else
   must("bind_vcpu", xs_bind_vcpu(port, vcpu));
   XS_AND(&cpu_evtchn_mask[0], ~(1ul << port));
   XS_OR(&cpu_evtchn_mask[vcpu], 1ul << port);
-#ifdef FIXED
+#endif
+#ifdef MASKED
   must("unmask", xs_unmask(port));
 #endif
 }

@@ -141,5 +141,46 @@ TEST_CASE("a domain dies at each step of a mapping and of its end: nothing stays
   }
 }
 
+TEST_CASE("a mapper ends at each step of its own mapping: the granter's page is free of it") {
+  constexpr uint64_t kShutdown = 0x2000;
+  for (unsigned step = 0; step < 20; ++step) {
+    CAPTURE(step);
+    EndGuests guests;
+    guests.grant(kHost, 8, kA, 7);
+    guests.poke(kA, kShutdown, sched_shutdown{SHUTDOWN_poweroff});
+    unsigned unlocks = 0;
+    std::function<void()> end = [&] {
+      if (unlocks++ == step) {
+        guests.call(kA, __HYPERVISOR_sched_op, {SCHEDOP_shutdown, kShutdown}, 1);
+      } else {
+        guests.platform.on_unlock = end;
+      }
+    };
+    guests.platform.on_unlock = end;
+    guests.map(kA, kHost, 8, kPlace);
+    guests.platform.on_unlock = nullptr;
+    CHECK(guests.broken().empty());
+    if (unlocks > step) CHECK(guests.entry(kHost, 8).flags == GTF_permit_access);
+  }
+}
+
+int64_t event_op(EndGuests& guests, uint64_t op, const auto& argument) {
+  guests.poke(kA, TwoGuests::kArgument, argument);
+  return guests.call(kA, __HYPERVISOR_event_channel_op, {op, TwoGuests::kArgument});
+}
+
+TEST_CASE("a FIFO domain that dies holds none of its pages, be one the machine's first") {
+  EndGuests guests;
+  const evtchn_init_control first{0, 0, 0, 0, {}};  // machine address 0
+  CHECK(event_op(guests, EVTCHNOP_init_control, first) == 0);
+  CHECK(event_op(guests, EVTCHNOP_init_control, first) == -XEN_EINVAL);
+  CHECK(event_op(guests, EVTCHNOP_init_control, evtchn_init_control{0x20, 0, 1, 0, {}}) == 0);
+  CHECK(event_op(guests, EVTCHNOP_expand_array, evtchn_expand_array{0x21}) == 0);
+  CHECK(guests.broken().empty());
+  CHECK(guests.host.destroy(kA) == 0);
+  CHECK(guests.broken().empty());
+  CHECK(guests.platform.released == std::vector{kA});
+}
+
 }  // namespace
 }  // namespace xensim

@@ -227,6 +227,23 @@ TEST_CASE("block over a pending upcall does not sleep, an event between its step
   }
 }
 
+TEST_CASE("a vCPU whose sleep another looked at, and that does not sleep after all, can run for the platform too") {
+  TwoVcpus guest;
+  const uint32_t port = guest.bind_ipi(1);
+  guest.send(port);
+  const auto down_and_up = [&] {
+    CHECK(guest.vcpu_op(VCPUOP_down, 1) == 0);
+    CHECK(guest.vcpu_op(VCPUOP_up, 1) == 0);
+    CHECK(guest.platform.runnable[Guest::vcpu(1)] == false);
+  };
+  guest.platform.at_site(xen::Site::kUpcallPending, 0, down_and_up);
+  CHECK(guest.call(Guest::vcpu(1), __HYPERVISOR_sched_op, {SCHEDOP_block}) == 0);
+  CHECK(guest.platform.runnable[Guest::vcpu(1)] == true);
+  guest.platform.at_site(xen::Site::kPollMask, 0, down_and_up);
+  CHECK(poll(guest, {port}) == 0);
+  CHECK(guest.platform.runnable[Guest::vcpu(1)] == true);
+}
+
 TEST_CASE("HLT with interrupts on sleeps until an event or a local interrupt") {
   TwoVcpus guest;
   guest.core.api->halt(Guest::vcpu(1), true);

@@ -23,7 +23,11 @@ Schedule sample() {
   return schedule;
 }
 
-Choice at(unsigned current, uint64_t runnable, PointKey key = {}) { return {1, {}, current, runnable, key, 1}; }
+constexpr PointKey kPausing{PointOp::kPause, 0, nullptr};
+
+Choice at(unsigned current, uint64_t runnable, const PointKey& key = kNowhere) {
+  return {1, {}, current, runnable, key, 1};
+}
 
 }  // namespace
 
@@ -82,7 +86,7 @@ TEST_CASE("random reaches everybody and who spins gives way") {
   std::set<unsigned> chosen;
   for (int i = 0; i < 200; ++i) chosen.insert(strategy->choose(at(1, 0b1110)));
   CHECK(chosen == std::set<unsigned>{1, 2, 3});
-  for (int i = 0; i < 50; ++i) CHECK(strategy->choose(at(1, 0b110, {PointOp::kPause, 0, nullptr})) == 2);
+  for (int i = 0; i < 50; ++i) CHECK(strategy->choose(at(1, 0b110, kPausing)) == 2);
 }
 
 TEST_CASE("pct of depth 1 never cuts an actor that can go on") {
@@ -93,7 +97,8 @@ TEST_CASE("pct of depth 1 never cuts an actor that can go on") {
 
 TEST_CASE("replay follows its decisions at the named occurrence, and only once") {
   ReplayStrategy strategy({{"a", "f.c:1 load", 2, "b"}}, {"machine", "a", "b"});
-  Choice choice = at(1, 0b110, {PointOp::kGuest, 0, "f.c:1 load"});
+  const PointKey load{PointOp::kGuest, 0, "f.c:1 load"};
+  Choice choice = at(1, 0b110, load);
   CHECK(strategy.choose(choice) == 1);
   choice.occurrence = 2;
   CHECK(strategy.choose(choice) == 2);
