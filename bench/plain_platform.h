@@ -50,6 +50,10 @@ class PlainPlatform : public xen::Platform {
   void copy(xen::Site, Maddr to, Maddr from, uint32_t bytes) override { std::memmove(host(to), host(from), bytes); }
 
   std::optional<Gpa> translate(VcpuRef, Gva gva, Access) override { return Gpa{gva.v}; }
+  bool holds(Maddr at, uint64_t bytes) override {
+    const uint64_t end = next_page_ << kPageShift;
+    return at.v <= end && bytes <= end - at.v;
+  }
   Mfn allocate_page(DomId) override {
     XS_CHECK((next_page_ + 1) * kPageSize <= memory_.size() * 8);
     std::memset(host(Maddr{next_page_ << kPageShift}), 0, kPageSize);

@@ -171,6 +171,7 @@ void Machine::outside_event(DomId dom, Port port) {
   due_outside_.push_back(notified);
   outside_->core_runnable = true;
   refresh(*outside_);
+  runnable_changed(*outside_);
 }
 
 void Machine::shutdown(DomId dom, xen::ShutdownReason reason) { end_domain(domain_of(dom), reason); }

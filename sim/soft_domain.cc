@@ -24,6 +24,8 @@ constexpr std::array kArgs64 = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
 constexpr std::array kArgs32 = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
 // Under a strategy a vCPU that comes to no scheduling point stops after so many instructions.
 constexpr uint64_t kExploreBudget = 1'000'000;
+// A whole guest's vCPU that is the only one to run.
+constexpr uint64_t kTurnAlone = 1'000'000;
 
 }  // namespace
 
@@ -68,7 +70,9 @@ Result<CpuRegs> SoftDomain::place() const {
 Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus, machine_.flavour_.holes_read_zero}));
+  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
+                                                            .holes_read_zero = machine_.flavour_.holes_read_zero,
+                                                            .whole_blocks = whole_guest()}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
@@ -117,10 +121,25 @@ void SoftDomain::sync(VcpuId vcpu) {
   self.accounted = now;
 }
 
+// Kernels are run by whole blocks and, where no other waits for its turn, in long turns.
+bool SoftDomain::whole_guest() const { return domain().config->platform != GuestPlatform::kBare; }
+
+bool SoftDomain::alone() const {
+  return std::none_of(machine_.actors_.begin(), machine_.actors_.end(), [&](const auto& actor) {
+    return actor.get() != machine_.current_ && actor->info.kind != ActorKind::kMachine && actor->can_run();
+  });
+}
+
+// Another actor waits for its turn now.
+void SoftDomain::share_turn() {
+  if (running_ && !machine_.exploring() && whole_guest()) cpu_->limit_slice(machine_.scenario_.slice);
+}
+
 uint64_t SoftDomain::budget() const {
   if (machine_.exploring()) return kExploreBudget;
   const uint64_t slice = machine_.scenario_.slice;
-  const uint64_t turn = slice / 2 + 1 + machine_.prng_.below(slice);
+  const uint64_t drawn = slice / 2 + 1 + machine_.prng_.below(slice);
+  const uint64_t turn = whole_guest() && alone() ? std::max(drawn, kTurnAlone) : drawn;
   const VirtualNs deadline = machine_.slice_deadline();
   const VirtualNs now = machine_.time();
   if (deadline <= now) return 1;

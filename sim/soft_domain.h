@@ -26,6 +26,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   std::string report(const Actor& actor) const;
   uint64_t instructions() const;
   void limit_slice();
+  void share_turn();
 
   Cpu& cpu() { return *cpu_; }
   pc::Board& board() { return *board_; }
@@ -107,6 +108,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void after_halt(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
+  bool whole_guest() const;
+  bool alone() const;
   uint64_t budget() const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
 

@@ -76,6 +76,11 @@ void SoftMachine::deadline_moved() {
   for (const auto& domain : soft_) domain->limit_slice();
 }
 
+void SoftMachine::runnable_changed(Actor& actor) {
+  if (&actor == current_ || !actor.can_run()) return;
+  for (const auto& domain : soft_) domain->share_turn();
+}
+
 uint64_t SoftMachine::total_instructions() const {
   uint64_t sum = 0;
   for (const auto& domain : soft_) sum += domain->instructions();

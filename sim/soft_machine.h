@@ -40,6 +40,7 @@ class SoftMachine final : public Machine {
   bool serve_outside(DomId dom, Port port) override;
   void take_input(Domain& domain, std::string_view text) override;
   void deadline_moved() override;
+  void runnable_changed(Actor& actor) override;
   uint64_t total_instructions() const override;
   std::string vcpu_report(const Actor& actor) const override;
 

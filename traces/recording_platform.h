@@ -24,6 +24,7 @@ class RecordingPlatform final : public xen::Platform {
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
   uint64_t peek(Maddr at, unsigned bytes) override { return inner_.peek(at, bytes); }
   std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  bool holds(Maddr at, uint64_t bytes) override { return inner_.holds(at, bytes); }
   Mfn allocate_page(DomId owner) override;
   void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
   VirtualNs now() override;

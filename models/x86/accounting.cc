@@ -16,13 +16,14 @@ void SoftCpu::attend() {
   const bool look =
       stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
+  repeat_left_ = 0;
 }
 
 // At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
 // it was called already.
 void SoftCpu::begin_hook() {
   if (!fast_) return;
-  block_ = blocks_.block_of(*fast_);
+  block_ = fast_ == &repeat_slot_ ? repeat_block_ : blocks_.block_of(*fast_);
   open_ = fast_->charge;
   done_ = 0;
   current_->retired = top_ - room_ - open_;
@@ -56,6 +57,7 @@ void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
   if (blocks_.entries() > kMostBlocks) {
     blocks_.clear();
     block_ = nullptr;
+    repeat_left_ = 0;
   }
   const State& s = state();
   for (uint64_t at = pc; at < pc + size;) {
@@ -83,6 +85,7 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
 void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   current_->retired += open_;
   done_ = open_ = 0;
+  repeat_left_ = 0;
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
   block_ = &block;
   if (exit_ || failure_) {
@@ -116,7 +119,8 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
     write_back();
   }
   if (block.special == 0) return serve_special(block);
-  const uint64_t room = std::min<uint64_t>(limit_ - current_->retired, block.special);
+  const uint64_t left = whole_blocks_ ? kNone : limit_ - current_->retired;
+  const uint64_t room = std::min<uint64_t>(left, block.special);
   if (block.count > room) return step_one(block);
   run_block(block, room);
 }
@@ -125,23 +129,27 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
 void SoftCpu::run_block(Block& block, uint64_t room) {
   XS_CHECK(block.count <= room);
   open_ = block.count;
-  rep_pc_ = kNone;
-  if (block.ends_in_rep) {
-    uint64_t left = 0;
-    uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
-    rep_pc_ = block.rep_pc();
-  }
+  rep_pc_ = block.ends_in_rep ? block.rep_pc() : kNone;
   attend();
+  if (!block.starts_with_rep()) return;
+  const bool free = !stop_requested_ && !exit_ && !stepping_ && !current_->interrupt && !current_->owed_shadow;
+  const uint64_t left = free ? repeats_left(block) : 0;
+  if (left < 2) return;
+  repeat_block_ = &block;
+  repeat_left_ = std::min({left, room, limit_ - current_->retired}) - 1;
+}
+
+uint64_t SoftCpu::repeats_left(const Block& block) const {
+  uint64_t left = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
+  return block.rep_address_bits < 64 ? left & ((uint64_t{1} << block.rep_address_bits) - 1) : left;
 }
 
 // A repeated string instruction comes back once more after its last iteration, only to find its counter zero. That pass
 // is no instruction of its own, and no boundary. (Run alone, the engine leaves it out.)
 bool SoftCpu::at_rep_end(const Block& block) {
   if (rep_pc_ != block.pc || !block.starts_with_rep()) return false;
-  uint64_t left = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
-  if (block.rep_address_bits < 64) left &= (uint64_t{1} << block.rep_address_bits) - 1;
-  if (left != 0) return false;
+  if (repeats_left(block) != 0) return false;
   rep_pc_ = kNone;
   return true;
 }

@@ -16,7 +16,10 @@ Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfi
 }
 
 SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCpuConfig& config)
-    : client_(client), engine_(std::move(engine)), memory_(*engine_, *this, config.holes_read_zero) {
+    : client_(client),
+      engine_(std::move(engine)),
+      memory_(*engine_, *this, config.holes_read_zero),
+      whole_blocks_(config.whole_blocks) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;

@@ -20,6 +20,9 @@ namespace xensim::x86 {
 struct SoftCpuConfig {
   unsigned vcpus = 1;
   bool holes_read_zero = false;  // what a read gives where neither memory nor device is: zeroes, else ones
+  // A slice ends at the first end of a block of instructions at or behind its limit, not at the limit itself. Much
+  // faster with short slices, and still the same each time; but no vCPU is ever cut inside a block.
+  bool whole_blocks = false;
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.

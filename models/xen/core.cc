@@ -5,12 +5,14 @@
 #include "models/xen/abi/public.h"
 #include "models/xen/clock.h"
 #include "models/xen/cpuid_leaves.h"
+#include "models/xen/domain_config.h"
 #include "models/xen/evtchn.h"
 #include "models/xen/host_op.h"
 #include "models/xen/hypercall_page.h"
 #include "models/xen/inspector.h"
 #include "models/xen/lifecycle.h"
 #include "models/xen/poll.h"
+#include "models/xen/state/core_state.h"
 #include "models/xen/timers.h"
 #include "models/xen/upcall.h"
 
@@ -20,14 +22,13 @@ namespace {
 // Xen's default and KVM's limit of event channels (the highest port).
 constexpr uint32_t kDefaultMaxPort = 1023;
 constexpr uint32_t kWideMaxPort = 4095;
-// Toolstack ports come from the first bucket of a table.
-constexpr uint32_t kMaxToolstackPorts = 16;
 
 class Core final : public CoreApi {
  public:
-  Core(Platform& platform, const Flavour& flavour) : hv_(platform, flavour), inspector_(hv_) {}
+  Core(Platform& platform, const Flavour& flavour) : hv_(platform, flavour), inspector_(hv_), state_(hv_) {}
 
   const CoreInspector& inspector() const { return inspector_; }
+  CoreState& state() { return state_; }
 
   Status create_domain(const DomainConfig& config) override;
   void set_hvm_param(DomId dom, uint32_t index, uint64_t value) override;
@@ -64,38 +65,12 @@ class Core final : public CoreApi {
 
   Hypervisor hv_;
   Inspector inspector_;
+  HypervisorState state_;
 };
 
-Status check_config(const Hypervisor& hv, const DomainConfig& config) {
-  if (config.vcpus == 0 || config.vcpus > kMaxVcpus) {
-    return input_error(
-        fmt::format("domain {}: vcpus is {}, allowed are 1 to {}", config.id.v, config.vcpus, kMaxVcpus));
-  }
-  if (config.id.v >= DOMID_FIRST_RESERVED) {
-    return input_error(fmt::format("domain {}: ids from {} on are reserved", config.id.v, DOMID_FIRST_RESERVED));
-  }
-  if (hv.find_domain(config.id) != nullptr) return input_error(fmt::format("domain {} exists already", config.id.v));
-  if (config.reserved_ports > kMaxToolstackPorts || config.reserved_ports > config.max_event_channels) {
-    return input_error(fmt::format("domain {}: reserved_ports is {}, allowed are 0 to {}", config.id.v,
-                                   config.reserved_ports, std::min(kMaxToolstackPorts, config.max_event_channels)));
-  }
-  if (config.max_grant_frames == 0) {
-    return input_error(fmt::format("domain {}: max_grant_frames is 0, at least 1 is needed", config.id.v));
-  }
-  if (config.pirqs > PirqTable::kMax) {
-    return input_error(
-        fmt::format("domain {}: pirqs is {}, allowed are 0 to {}", config.id.v, config.pirqs, PirqTable::kMax));
-  }
-  for (const RamRange& range : config.ram) {
-    if (((range.start.v | range.bytes | range.base.v) & (kPageSize - 1)) != 0) {
-      return input_error(fmt::format("domain {}: RAM at {:#x} is not page aligned", config.id.v, range.start.v));
-    }
-  }
-  return {};
-}
-
 Status Core::create_domain(const DomainConfig& config) {
-  XS_TRY_STATUS(check_config(hv_, config));
+  XS_TRY_STATUS(check_config(config));
+  if (hv_.find_domain(config.id) != nullptr) return input_error(fmt::format("domain {} exists already", config.id.v));
   DomainConfig adjusted = config;
   if (hv_.flavour().wide_event_limit && config.max_event_channels == kDefaultMaxPort) {
     adjusted.max_event_channels = kWideMaxPort;
@@ -245,7 +220,8 @@ HostResult Core::host_op(const HostOp& op) {
 CoreInstance make_core(Platform& platform, const Flavour& flavour) {
   auto core = std::make_unique<Core>(platform, flavour);
   const CoreInspector* inspector = &core->inspector();
-  return {std::move(core), inspector};
+  CoreState& state = core->state();
+  return {std::move(core), inspector, &state};
 }
 
 }  // namespace xensim::xen

@@ -1,9 +1,12 @@
 // The core as a library: makes the implementation of CoreApi.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/xen/core_api.h"
@@ -26,10 +29,29 @@ class CoreInspector {
   virtual std::string describe_vcpu(VcpuRef vcpu) const = 0;
 };
 
+// The core's whole state as bytes (state/save.h), while nobody is inside it. What a Platform keeps (guest memory, armed
+// timers) is the Platform's to save; the timers are given along for one that cannot.
+class CoreState {
+ public:
+  virtual ~CoreState() = default;
+  using Timers = std::vector<std::pair<TimerId, VirtualNs>>;
+
+  virtual std::vector<std::byte> save(const Timers& timers = {}) = 0;
+  // Replaces all domains; the Platform has their pages and hears nothing of it. Gives the timers that were saved.
+  // kInput: these bytes, which may be anybody's, are no state of a core of this version and flavour; then nothing is
+  // changed.
+  virtual Result<Timers> restore(std::span<const std::byte> bytes) = 0;
+  // Tells a Platform that knows nothing of the domains what it has to: mappings, who can run, callback lines, timers.
+  virtual void announce(const Timers& timers) = 0;
+  // Every field, a line each.
+  virtual std::string dump() = 0;
+};
+
 // Owns all state of the hypervisor; borrows the Platform, which must outlive it.
 struct CoreInstance {
   std::unique_ptr<CoreApi> api;
   const CoreInspector* inspector = nullptr;  // lives as long as `api`
+  CoreState* state = nullptr;                // the same
 };
 
 CoreInstance make_core(Platform& platform, const Flavour& flavour);

@@ -36,6 +36,7 @@ struct DomainConfig {
   bool privileged = false;      // the host-kernel domain
   bool emulated_pirqs = false;  // PHYSDEVOPs, as a type=hvm domain has them
   uint32_t pirqs = 56;          // how many it has, at most 256
+  bool restored = false;        // for restore_state alone: its pages are there already, and its fields follow
 };
 
 // An upcall that a vCPU shall take now through its IDT.

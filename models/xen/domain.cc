@@ -11,8 +11,9 @@ Maddr new_page(Platform& platform, DomId owner) { return {platform.allocate_page
 
 }  // namespace
 
-Domain::Domain(Platform& platform, const DomainConfig& config)
-    : lock(LockRank::kDomain, Site::kDomainLock, config.id),
+Domain::Domain(Platform& platform, const DomainConfig& domain_config)
+    : config(domain_config),
+      lock(LockRank::kDomain, Site::kDomainLock, config.id),
       evtchn(platform, config.id, config.max_event_channels, config.reserved_ports),
       pirqs(config.pirqs),
       has_pic(config.pic),
@@ -22,13 +23,13 @@ Domain::Domain(Platform& platform, const DomainConfig& config)
       id_(config.id),
       privileged_(config.privileged),
       has_pirqs_(config.emulated_pirqs),
-      shared_info_(new_page(platform, config.id)),
+      shared_info_(config.restored ? Maddr{} : new_page(platform, config.id)),
       p2m_(std::make_unique<P2m>(platform, config)),
       grants_(std::make_unique<GrantTable>(platform, config)) {
   // As the toolstack leaves them.
   if (config.reserved_ports >= 1) hvm_params[HVM_PARAM_STORE_EVTCHN] = 1;
   if (config.reserved_ports >= 2) hvm_params[HVM_PARAM_CONSOLE_EVTCHN] = 2;
-  if (config.vcpus > kLegacyVcpuInfos) dummy_info_ = new_page(platform, config.id);
+  if (config.vcpus > kLegacyVcpuInfos && !config.restored) dummy_info_ = new_page(platform, config.id);
   vcpus_.reserve(config.vcpus);
   for (uint32_t number = 0; number < config.vcpus; ++number) {
     vcpus_.push_back(std::make_unique<Vcpu>(platform, *this, VcpuId{number}));

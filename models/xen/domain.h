@@ -16,6 +16,7 @@
 #include "models/xen/pirq.h"
 #include "models/xen/platform.h"
 #include "models/xen/shared.h"
+#include "models/xen/state/fields_of.h"
 #include "models/xen/vcpu.h"
 
 namespace xensim::xen {
@@ -28,10 +29,13 @@ inline constexpr uint32_t kMaxVcpus = 128;  // hvm_info_table.h, HVM_MAX_VCPUS
 class Domain {
  public:
   // `config` was checked. vCPU 0 is up, the others are down; ports 1 to reserved_ports are taken.
-  Domain(Platform& platform, const DomainConfig& config);
+  Domain(Platform& platform, const DomainConfig& domain_config);
   ~Domain();
   Domain(const Domain&) = delete;
   Domain& operator=(const Domain&) = delete;
+
+  // As it was made.
+  const DomainConfig config;
 
   DomId id() const { return id_; }
   bool privileged() const { return privileged_; }
@@ -83,6 +87,9 @@ class Domain {
   std::array<Shared<uint64_t>, kMaxVcpus / 64> poll_mask;
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   DomId id_;
   bool privileged_;
   bool has_pirqs_;

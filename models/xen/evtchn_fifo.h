@@ -15,6 +15,7 @@
 #include "models/base/types.h"
 #include "models/xen/abi/public.h"
 #include "models/xen/hypervisor.h"
+#include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {
 
@@ -57,6 +58,9 @@ class FifoState {
   Shared<uint32_t> ports;
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   std::vector<std::unique_ptr<FifoQueue>> queues_;
   std::vector<std::unique_ptr<Shared<Maddr>>> control_blocks_;  // kNoControlBlock: the vCPU has none yet
 };

@@ -16,6 +16,7 @@
 #include "models/xen/locks.h"
 #include "models/xen/platform.h"
 #include "models/xen/shared.h"
+#include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {
 
@@ -91,6 +92,8 @@ class EvtchnTable {
   // Takes the lowest free port, of `domain` whose table this is: its number, or -ENOSPC. The channel's state stays
   // kFree: the caller sets it under the channel's lock.
   int64_t allocate(Entry& entry, Domain& domain) XS_REQUIRES(event_lock);
+  // Where the search for a free port begins; while nobody is inside.
+  uint32_t first_free() const XS_NO_THREAD_SAFETY_ANALYSIS { return first_free_; }
   // A closed channel: free again, bound to vCPU 0.
   void release(Channel& channel) XS_REQUIRES(event_lock, channel.lock);
 
@@ -101,6 +104,9 @@ class EvtchnTable {
   std::vector<uint32_t> pirq_port XS_GUARDED_BY(event_lock);
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   struct Bucket {
     template <std::size_t... I>
     Bucket(Platform& platform, DomId dom, uint32_t first, std::index_sequence<I...>)

@@ -27,7 +27,8 @@ GrantTable::GrantTable(Platform& platform, const DomainConfig& config)
       dom_(config.id),
       max_frames_(config.max_grant_frames),
       active_(config.max_grant_frames * (kGrantsPerFrame / kActivePerChunk)) {
-  if (max_frames_ > 0) frames_.push_back(platform_.allocate_page(dom_));  // a table starts with one frame
+  if (max_frames_ > 0 && !config.restored)
+    frames_.push_back(platform_.allocate_page(dom_));  // a table starts with one frame
 }
 
 GrantTable::~GrantTable() = default;
@@ -54,6 +55,10 @@ void GrantTable::add_status_frames() {
     status_frames_.push_back(spare_frames_.back());
     spare_frames_.pop_back();
   }
+}
+
+bool GrantTable::status_frames_fit() const {
+  return status_frames_.size() == (version_ == 1 ? 0 : status_frames_for(static_cast<uint32_t>(frames_.size())));
 }
 
 void GrantTable::change_version(uint32_t version) {

@@ -22,6 +22,7 @@
 #include "models/xen/locks.h"
 #include "models/xen/maptrack.h"
 #include "models/xen/platform.h"
+#include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {
 
@@ -79,6 +80,8 @@ class GrantTable {
     return frames() * (version_ == 1 ? kGrantsPerFrame : kGrantsPerFrameV2);
   }
 
+  // Are there as many status frames as the version and the frames take? While nobody is inside.
+  bool status_frames_fit() const XS_NO_THREAD_SAFETY_ANALYSIS;
   // Makes the table at least `wanted` frames long, and its status frames as many as that takes. false: that is more
   // than it may have.
   bool grow(uint32_t wanted) XS_REQUIRES(lock);
@@ -124,6 +127,9 @@ class GrantTable {
   }
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   int16_t pin_status_v1(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping,
                         DomId grantee) XS_REQUIRES_SHARED(lock) XS_REQUIRES(active.lock);
   int16_t pin_status_v2(Entry& entry, uint32_t ref, const ActiveEntry& active, bool readonly, bool mapping,

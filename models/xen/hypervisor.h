@@ -43,6 +43,8 @@ class Hypervisor {
   }
   // In order of creation.
   const std::vector<std::unique_ptr<Domain>>& domains() const { return domains_; }
+  // Those of `other`, instead of the ones here.
+  void take_domains(Hypervisor& other) { domains_ = std::move(other.domains_); }
   Domain& add_domain(const DomainConfig& config) {
     return *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
   }

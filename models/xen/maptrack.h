@@ -18,6 +18,7 @@
 #include "models/base/types.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/locks.h"
+#include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {
 
@@ -51,6 +52,9 @@ class Maptrack {
   void check_invariants(std::vector<std::string>& broken) const XS_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   using Frame = std::array<MaptrackEntry, kMaptrackPerFrame>;
 
   struct FreeList {

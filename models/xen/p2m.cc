@@ -111,6 +111,13 @@ void P2m::set(Gfn gfn, P2mEntry entry) {
                         entry.type != PageType::kGrantRo);
 }
 
+void P2m::announce() {
+  for (const auto& [gfn, entry] : overrides_) {
+    platform_.set_mapping(dom_, Gfn{gfn}, entry.is_hole() ? std::nullopt : std::optional(entry.frame),
+                          entry.type != PageType::kGrantRo);
+  }
+}
+
 std::optional<Gfn> P2m::gfn_of(Mfn frame) const {
   const auto found = moved_.find(frame.v);
   if (found != moved_.end()) return found->second == kNowhere ? std::nullopt : std::optional(Gfn{found->second});

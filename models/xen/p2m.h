@@ -21,6 +21,7 @@
 #include "models/xen/locks.h"
 #include "models/xen/page_references.h"
 #include "models/xen/platform.h"
+#include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {
 
@@ -78,6 +79,8 @@ class P2m {
   std::optional<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
   bool is_ram(Entry& entry, Gfn gfn) const;
 
+  // Tells the Platform again of every entry that is not as it was created.
+  void announce();
   // Puts `entry` at `gfn`, below kMaxGfn, for the core and for the vCPUs.
   void set(Gfn gfn, P2mEntry entry) XS_REQUIRES(lock);
   // The one gfn at which a page of the domain's own is mapped; nullopt: nowhere.
@@ -129,6 +132,9 @@ class P2m {
   std::vector<MemoryRange> memory_map XS_GUARDED_BY(lock);
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   // A range of RAM with a bit for each page whose entry is an override.
   struct Range {
     uint64_t first_gfn = 0;

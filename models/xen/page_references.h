@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+#include "models/xen/state/fields_of.h"
+
 namespace xensim::xen {
 
 class PageReferences {
@@ -26,6 +28,9 @@ class PageReferences {
   bool any() const;
 
  private:
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
+
   struct Range {
     uint64_t first_frame = 0;
     uint64_t pages = 0;

@@ -4,11 +4,11 @@ namespace xensim::xen {
 
 bool PirqTable::is_free(int64_t pirq) const {
   const Pirq& found = pirqs_[static_cast<size_t>(pirq)];
-  return !found.kept && found.gsi == kNone;
+  return !found.kept && found.gsi == Pirq::kNoGsi;
 }
 
 std::optional<uint32_t> PirqTable::gsi_of(int64_t pirq) const {
-  if (!exists(pirq) || pirqs_[static_cast<size_t>(pirq)].gsi == kNone) return std::nullopt;
+  if (!exists(pirq) || pirqs_[static_cast<size_t>(pirq)].gsi == Pirq::kNoGsi) return std::nullopt;
   return static_cast<uint32_t>(pirqs_[static_cast<size_t>(pirq)].gsi);
 }
 

@@ -7,7 +7,16 @@
 #include <cstdint>
 #include <optional>
 
+#include "models/xen/state/fields_of.h"
+
 namespace xensim::xen {
+
+struct Pirq {
+  static constexpr int32_t kNoGsi = -1;
+  bool known = false;
+  bool kept = false;
+  int32_t gsi = kNoGsi;
+};
 
 class PirqTable {
  public:
@@ -33,16 +42,12 @@ class PirqTable {
   // PHYSDEVOP_get_free_pirq: it is the guest's to use.
   void keep(uint32_t pirq) { pirqs_[pirq] = {true, true, pirqs_[pirq].gsi}; }
   void map(uint32_t pirq, uint32_t gsi) { pirqs_[pirq] = {true, pirqs_[pirq].kept, static_cast<int32_t>(gsi)}; }
-  void unmap(uint32_t pirq) { pirqs_[pirq] = {pirqs_[pirq].kept, pirqs_[pirq].kept, kNone}; }
+  void unmap(uint32_t pirq) { pirqs_[pirq] = {pirqs_[pirq].kept, pirqs_[pirq].kept, Pirq::kNoGsi}; }
   void forget(uint32_t pirq) { pirqs_[pirq] = {}; }
 
  private:
-  static constexpr int32_t kNone = -1;
-  struct Pirq {
-    bool known = false;
-    bool kept = false;
-    int32_t gsi = kNone;
-  };
+  template <class T>
+  friend void fields_of(StateArchive& ar, T& object);  // a saved state has them all
 
   uint32_t count_;
   std::array<Pirq, kMax> pirqs_{};

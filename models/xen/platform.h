@@ -97,6 +97,9 @@ class Platform {
   // A guest-virtual address as the vCPU's page tables have it now; nullopt: not mapped, or the access is not allowed.
   virtual std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) = 0;
 
+  // Is all of this RAM of a domain, or a page from allocate_page? Asked of addresses in a state that is restored, which
+  // may be anybody's: a Platform that restores must say so truly.
+  virtual bool holds(Maddr /*at*/, uint64_t /*bytes*/) { return true; }
   // A zeroed page that belongs to no guest's RAM (shared_info, grant table frames). Freed with the domain.
   virtual Mfn allocate_page(DomId owner) = 0;
   // A destroyed domain is gone: nobody uses a page of its RAM, or one allocated for it, any more.

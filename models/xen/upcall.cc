@@ -108,6 +108,12 @@ void update_callback_level(Entry& entry, Domain& domain) {
   if (via.gsi != 0) entry.platform().set_gsi(domain.id(), via.gsi, level);
 }
 
+void announce_callback_level(Entry& entry, Domain& domain) {
+  const CallbackVia via = decode_via(domain.callback_via.load());
+  LockGuard guard(entry, domain.callback_lock);
+  if (via.gsi != 0) entry.platform().set_gsi(domain.id(), via.gsi, domain.callback_level);
+}
+
 int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t number, uint8_t vector) {
   if (vector < kLowestVector) return -XEN_EINVAL;
   Vcpu* vcpu = domain.vcpu(number);

@@ -35,6 +35,9 @@ inline void look_for_taken_upcall(Entry& entry, Domain& domain) {
   if (domain.callback_level.load(std::memory_order_relaxed)) update_callback_level(entry, domain);
 }
 
+// Tells a Platform that does not know it the level of the callback's line.
+void announce_callback_level(Entry& entry, Domain& domain);
+
 // Asserts a per-vCPU vector again, once its local APIC is enabled.
 void reassert_after_lapic_enabled(Entry& entry, Vcpu& vcpu);
 

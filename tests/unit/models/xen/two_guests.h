@@ -20,7 +20,7 @@ class TwoGuests {
   static constexpr uint64_t kArgument = 0x1000;             // where calls put their argument, in either guest
   static constexpr uint64_t kPages = kRam / kPageSize;
 
-  // `host`: which of the two is the host-kernel domain. `pirqs`: both have emulated PIRQs, as type=hvm.
+  // `host`: which of the two is the host-kernel domain. `pirqs`: both have emulated PIRQs and a PIC, as type=hvm.
   enum class Host { kNone, kA, kB };
   explicit TwoGuests(const xen::Flavour& flavour = {}, uint32_t max_maptrack_frames = 1024, Host host = Host::kNone,
                      bool pirqs = false)
@@ -32,6 +32,7 @@ class TwoGuests {
       config.max_maptrack_frames = max_maptrack_frames;
       config.privileged = (host == Host::kA && id == kA) || (host == Host::kB && id == kB);
       config.emulated_pirqs = pirqs;
+      config.pic = pirqs;
       config.ram = {{Gpa{0}, kRam, Maddr{ram_base(id)}}};
       XS_CHECK(core.api->create_domain(config).has_value());
     }

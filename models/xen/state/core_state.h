@@ -1,0 +1,23 @@
+// CoreState on a Hypervisor.
+#pragma once
+
+#include "models/xen/core.h"
+#include "models/xen/state/save.h"
+
+namespace xensim::xen {
+
+// Borrows the hypervisor.
+class HypervisorState final : public CoreState {
+ public:
+  explicit HypervisorState(Hypervisor& hypervisor) : hv_(hypervisor) {}
+
+  std::vector<std::byte> save(const Timers& timers) override { return save_state(hv_, timers); }
+  Result<Timers> restore(std::span<const std::byte> bytes) override { return restore_state(hv_, bytes); }
+  void announce(const Timers& timers) override { announce_state(hv_, timers); }
+  std::string dump() override { return dump_state(hv_); }
+
+ private:
+  Hypervisor& hv_;
+};
+
+}  // namespace xensim::xen

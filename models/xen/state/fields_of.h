@@ -1,0 +1,13 @@
+// fields_of: the table of fields of one struct of a saved state. Declared here alone, so that a class can make it its
+// friend: `template <class T> friend void fields_of(StateArchive& ar, T& object);`. fields.h says which there are.
+#pragma once
+
+namespace xensim::xen {
+
+class StateArchive;
+
+// Hands each field of `object` to the archive, in the order of the format.
+template <class T>
+void fields_of(StateArchive& ar, T& object);
+
+}  // namespace xensim::xen
