@@ -7,6 +7,7 @@
 #include "models/xen/cpuid_leaves.h"
 #include "models/xen/domain_config.h"
 #include "models/xen/evtchn.h"
+#include "models/xen/grant_table.h"
 #include "models/xen/host_op.h"
 #include "models/xen/hypercall_page.h"
 #include "models/xen/inspector.h"
@@ -80,6 +81,7 @@ Status Core::create_domain(const DomainConfig& config) {
     adjusted.pirqs = PirqTable::kMax;
   }
   Domain& domain = hv_.add_domain(adjusted);
+  if (hv_.flavour().grant_table_starts_empty) domain.grants().start_empty();
   Entry entry(hv_);
   update_wallclock(entry, domain);
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);

@@ -107,11 +107,12 @@ int64_t set_version(HypercallContext& context, Gva at) {
   if (!read_guest(context, at, op)) return -XEN_EFAULT;
   GrantTable& grants = context.domain.grants();
   int64_t result = -XEN_EINVAL;
-  if (op.version == 2 && context.flavour().grant_ops_enosys) {
+  if (op.version == 2 && context.flavour().grant_v1_only) {
     result = -XEN_ENOSYS;
   } else if (op.version == 1 || op.version == 2) {
     result = change_grant_version(context, context.domain, op.version);
   }
+  if (result != 0 && context.flavour().grant_version_error_silent) return result;
   {
     const SharedLockGuard table(context, grants.lock);
     op.version = grants.version();

@@ -54,6 +54,7 @@ bool have_grant_frame(GrantTable& grants, bool status, uint32_t index) XS_REQUIR
 }
 
 int64_t place_grant_frame(HypercallContext& context, Domain& domain, uint64_t idx, Gfn gfn) {
+  if (idx >> 32 != 0 && context.flavour().grant_frame_wide_index) return -XEN_EINVAL;
   GrantTable& grants = domain.grants();
   const LockGuard table(context, grants.lock);
   const bool status = grants.version() == 2 && (idx & XENMAPIDX_grant_table_status) != 0;
