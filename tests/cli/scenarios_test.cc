@@ -157,6 +157,19 @@ TEST_CASE("masking alone leaves a window in the affinity change, PCT finds it an
   CHECK(fixed["schedules"] == 20000);
 }
 
+TEST_CASE("a page used anew under a backend that mapped it is found, on both backends, and never with the cure") {
+  const std::string scenario = kScenarios + "/races/end_access.toml";
+  const json found = run_json({"explore", scenario, "--schedules", "20000"}, 1);
+  CHECK(found["result"] == "fail");
+  for (const char* backend : {"native", "soft"}) {
+    const json again =
+        run_json({"run", scenario, "--backend", backend, "--schedule", found["schedule"].get<std::string>()}, 1);
+    CHECK(again["result"] == "fail");
+  }
+  CHECK(run_json({"explore", kScenarios + "/races/end_access_fixed.toml", "--schedules", "20000"}, 0)["schedules"] ==
+        20000);
+}
+
 TEST_CASE("the poller is lost under flavour kvm and never under xen") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   CHECK(run_json({"explore", scenario, "--flavour", "kvm"}, 1)["result"] == "fail");
