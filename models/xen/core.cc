@@ -7,7 +7,6 @@
 #include "models/xen/cpuid_leaves.h"
 #include "models/xen/domain_config.h"
 #include "models/xen/evtchn.h"
-#include "models/xen/grant_table.h"
 #include "models/xen/host_op.h"
 #include "models/xen/hypercall_page.h"
 #include "models/xen/inspector.h"
@@ -80,8 +79,8 @@ Status Core::create_domain(const DomainConfig& config) {
     adjusted.emulated_pirqs = true;
     adjusted.pirqs = PirqTable::kMax;
   }
+  adjusted.empty_grant_table = hv_.flavour().grant_table_starts_empty;
   Domain& domain = hv_.add_domain(adjusted);
-  if (hv_.flavour().grant_table_starts_empty) domain.grants().start_empty();
   Entry entry(hv_);
   update_wallclock(entry, domain);
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);

@@ -33,10 +33,11 @@ struct DomainConfig {
   uint32_t reserved_ports = 2;         // taken by xenstore (1) and console (2) at creation, as xl does
   uint32_t max_grant_frames = 64;
   uint32_t max_maptrack_frames = 1024;
-  bool privileged = false;      // the host-kernel domain
-  bool emulated_pirqs = false;  // PHYSDEVOPs, as a type=hvm domain has them
-  uint32_t pirqs = 56;          // how many it has, at most 256
-  bool restored = false;        // for restore_state alone: its pages are there already, and its fields follow
+  bool empty_grant_table = false;  // begins with no frame, else with one
+  bool privileged = false;         // the host-kernel domain
+  bool emulated_pirqs = false;     // PHYSDEVOPs, as a type=hvm domain has them
+  uint32_t pirqs = 56;             // how many it has, at most 256
+  bool restored = false;           // for restore_state alone: its pages are there already, and its fields follow
 };
 
 // An upcall that a vCPU shall take now through its IDT.

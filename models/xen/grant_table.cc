@@ -27,8 +27,9 @@ GrantTable::GrantTable(Platform& platform, const DomainConfig& config)
       dom_(config.id),
       max_frames_(config.max_grant_frames),
       active_(config.max_grant_frames * (kGrantsPerFrame / kActivePerChunk)) {
-  if (max_frames_ > 0 && !config.restored)
-    frames_.push_back(platform_.allocate_page(dom_));  // a table starts with one frame
+  if (max_frames_ > 0 && !config.empty_grant_table && !config.restored) {
+    frames_.push_back(platform_.allocate_page(dom_));
+  }
 }
 
 GrantTable::~GrantTable() = default;

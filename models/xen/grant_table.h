@@ -85,8 +85,6 @@ class GrantTable {
   // Makes the table at least `wanted` frames long, and its status frames as many as that takes. false: that is more
   // than it may have.
   bool grow(uint32_t wanted) XS_REQUIRES(lock);
-  // Before the domain first runs: the table has no frame yet.
-  void start_empty() XS_NO_THREAD_SAFETY_ANALYSIS { frames_.clear(); }
   Mfn frame(uint32_t index) const XS_REQUIRES_SHARED(lock) { return frames_[index]; }
   Mfn status_frame(uint32_t index) const XS_REQUIRES_SHARED(lock) { return status_frames_[index]; }
   // Every shared frame is zeroed and the other version begins; its status frames come or go. What the first entries

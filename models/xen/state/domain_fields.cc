@@ -26,6 +26,7 @@ void fields_of(StateArchive& ar, DomainConfig& config) {
   ar("pic", config.pic);
   ar("emulated_pirqs", config.emulated_pirqs);
   ar("pirqs", config.pirqs);
+  ar("empty_grant_table", config.empty_grant_table);
   ar.skip("restored", "says that the domain is being read from a state");
 }
 
