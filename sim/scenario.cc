@@ -54,7 +54,7 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
   const toml::table* table = toml.table("machine");
   if (table == nullptr) return;
   toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit"});
-  toml.choice(*table, "machine", "flavour", {"xen", "kvm"}, scenario.flavour);
+  toml.choice(*table, "machine", "flavour", {"xen", "xen-4.20", "kvm"}, scenario.flavour);
   toml.number(*table, "machine", "seed", 0, kMostSeed, scenario.seed);
   toml.number(*table, "machine", "slice", 1, 1'000'000'000, scenario.slice);
   toml.time(*table, "machine", "time_limit", kMostTime, scenario.time_limit.v);
