@@ -25,7 +25,7 @@ struct TraitInfo {
 };
 
 std::span<const TraitInfo> all_traits();
-// `xen` or `kvm`; kInput for any other name, naming those allowed.
+// `xen` or `kvm`, with traits that are on besides: `xen+poll_timeout_relative`. kInput for any other name.
 Result<Flavour> flavour_by_name(std::string_view name);
 
 }  // namespace xensim::xen

@@ -72,6 +72,12 @@ TEST_CASE("flavours by name") {
   CHECK(xen::flavour_by_name("xen").has_value());
   CHECK_FALSE(xen::flavour_by_name("xen")->poll_wakes_bound_vcpu_only);
   CHECK(xen::flavour_by_name("kvm")->poll_wakes_bound_vcpu_only);
+  CHECK(xen::flavour_by_name("xen+late_singleshot_etime")->late_singleshot_etime);
+  CHECK_FALSE(xen::flavour_by_name("xen+late_singleshot_etime")->poll_timeout_relative);
+  CHECK(xen::flavour_by_name("kvm+late_singleshot_etime+runstate_flag_by_word")->poll_timeout_relative);
+  CHECK(xen::flavour_by_name("xen+nonsense").error().message ==
+        "flavour 'xen+nonsense': there is no trait 'nonsense' (xensim list flavours)");
+  CHECK_FALSE(xen::flavour_by_name("xen+").has_value());
   CHECK(xen::flavour_by_name("bhyve").error().message == "unknown flavour 'bhyve': there are xen and kvm");
   std::set<std::string_view> names;
   for (const xen::TraitInfo& trait : xen::all_traits()) {
