@@ -110,6 +110,12 @@ void RecordingCore::before_run(VcpuRef vcpu) {
   events_.write(BeforeRunEnd{});
 }
 
+void RecordingCore::preempted(VcpuRef vcpu) {
+  events_.write(PreemptedBegin{vcpu});
+  inner_.preempted(vcpu);
+  events_.write(PreemptedEnd{});
+}
+
 void RecordingCore::timer_expired(xen::TimerId id) {
   events_.write(TimerExpiredBegin{id.kind, id.vcpu});
   inner_.timer_expired(id);
@@ -120,6 +126,13 @@ int RecordingCore::external_event(DomId dom, Port port) {
   events_.write(ExternalEventBegin{dom, port});
   const int result = inner_.external_event(dom, port);
   events_.write(ExternalEventEnd{result});
+  return result;
+}
+
+int RecordingCore::soft_reset(DomId dom) {
+  events_.write(SoftResetBegin{dom});
+  const int result = inner_.soft_reset(dom);
+  events_.write(SoftResetEnd{result});
   return result;
 }
 

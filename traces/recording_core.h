@@ -27,6 +27,8 @@ class RecordingCore final : public xen::CoreApi {
   void before_run(VcpuRef vcpu) override;
   void timer_expired(xen::TimerId id) override;
   int external_event(DomId dom, Port port) override;
+  int soft_reset(DomId dom) override;
+  void preempted(VcpuRef vcpu) override;
 
  private:
   xen::CoreApi& inner_;

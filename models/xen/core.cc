@@ -10,6 +10,7 @@
 #include "models/xen/inspector.h"
 #include "models/xen/lifecycle.h"
 #include "models/xen/poll.h"
+#include "models/xen/soft_reset.h"
 #include "models/xen/timers.h"
 #include "models/xen/upcall.h"
 
@@ -39,8 +40,10 @@ class Core final : public CoreApi {
   std::optional<PendingUpcall> pending_upcall(VcpuRef ref) override;
   void lapic_enabled(VcpuRef ref) override;
   void before_run(VcpuRef ref) override;
+  void preempted(VcpuRef ref) override;
   void timer_expired(TimerId id) override;
   int external_event(DomId dom, Port port) override;
+  int soft_reset(DomId dom) override;
 
  private:
   // A vCPU that the machine named: it must exist.
@@ -83,8 +86,6 @@ Status Core::create_domain(const DomainConfig& config) {
     adjusted.max_event_channels = kWideMaxPort;
   }
   Domain& domain = hv_.add_domain(adjusted);
-  Entry entry(hv_);
-  update_wallclock(entry, domain);
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);
   return {};
 }
@@ -168,9 +169,21 @@ void Core::before_run(VcpuRef ref) {
     LockGuard guard(entry, target.lock);
     change_runstate(entry, target, RUNSTATE_running);
   }
+  after_poll(entry, target);
   refresh_vcpu_time(entry, target);
   update_runstate_area(entry, target);
   if (!hv_.flavour().periodic_ticks_while_blocked) periodic_work(entry, target);
+}
+
+void Core::preempted(VcpuRef ref) {
+  Entry entry(hv_);
+  Vcpu& target = vcpu(ref);
+  {
+    LockGuard guard(entry, target.lock);
+    if (target.runstate.state != RUNSTATE_running) return;
+    change_runstate(entry, target, RUNSTATE_runnable);
+  }
+  update_runstate_area(entry, target);
 }
 
 void Core::timer_expired(TimerId id) {
@@ -190,6 +203,13 @@ int Core::external_event(DomId dom, Port port) {
   Domain* domain = hv_.find_domain(dom);
   if (domain == nullptr) return -XEN_ESRCH;
   return static_cast<int>(raise_external_event(entry, *domain, port.v));
+}
+
+int Core::soft_reset(DomId dom) {
+  Entry entry(hv_);
+  Domain* domain = hv_.find_domain(dom);
+  if (domain == nullptr) return -XEN_ESRCH;
+  return static_cast<int>(xen::soft_reset(entry, *domain));
 }
 
 }  // namespace

@@ -66,12 +66,17 @@ class CoreApi {
   virtual std::optional<PendingUpcall> pending_upcall(VcpuRef vcpu) = 0;
   // The vCPU's local APIC was software-enabled: a pending upcall by per-vCPU vector is asserted again.
   virtual void lapic_enabled(VcpuRef vcpu) = 0;
-  // The vCPU is about to run again after it was blocked, or starts: time areas are brought up to date.
+  // The vCPU is about to run again after it was blocked or preempted, or starts: time areas are brought up to date.
   virtual void before_run(VcpuRef vcpu) = 0;
+  // The vCPU could go on, but its processor was given to another: time from now on is stolen from it.
+  virtual void preempted(VcpuRef vcpu) = 0;
 
   virtual void timer_expired(TimerId id) = 0;
   // An event from outside the machine (an eventfd, a backend) on a local port. -ESRCH, -EINVAL or 0.
   virtual int external_event(DomId dom, Port port) = 0;
+  // The toolstack lets a domain that shut down for a soft reset run on (soft_reset.h). No vCPU of it may be inside the
+  // core. -ESRCH, -EINVAL or 0.
+  virtual int soft_reset(DomId dom) = 0;
 };
 
 // What is wrong with the core's state now, if anything; looked at while nobody is inside the core. No scheduling

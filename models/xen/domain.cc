@@ -19,6 +19,7 @@ Domain::Domain(Platform& platform, const DomainConfig& config)
       poll_mask{{{platform, Site::kPollMask, config.id, 0}, {platform, Site::kPollMask, config.id, 1}}},
       id_(config.id),
       privileged_(config.privileged),
+      toolstack_ports_(config.reserved_ports),
       shared_info_(new_page(platform, config.id)),
       p2m_(std::make_unique<P2m>(platform, config)),
       grants_(std::make_unique<GrantTable>(platform, config)) {

@@ -40,6 +40,9 @@ class Domain {
   Vcpu* vcpu(uint64_t number) { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }
   const Vcpu* vcpu(uint64_t number) const { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }
 
+  // How many event channels the toolstack takes for itself, from port 1 on.
+  uint32_t toolstack_ports() const { return toolstack_ports_; }
+
   P2m& p2m() { return *p2m_; }
   GrantTable& grants() { return *grants_; }
 
@@ -58,6 +61,7 @@ class Domain {
   // VMASST_TYPE_* bits that are on (xen.h).
   std::atomic<uint64_t> vm_assist{0};
   std::atomic<bool> shut_down{false};
+  std::atomic<uint32_t> wallclock_version{0};  // as last written; for CoreInspector alone
   // SCHEDOP_shutdown_code: the reason that a later shutdown gives whatever it says itself (SHUTDOWN_*); none: not set.
   std::optional<uint8_t> shutdown_code XS_GUARDED_BY(lock);
 
@@ -77,6 +81,7 @@ class Domain {
  private:
   DomId id_;
   bool privileged_;
+  uint32_t toolstack_ports_;
   Maddr shared_info_;
   Maddr dummy_info_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;

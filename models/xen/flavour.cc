@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -9,9 +10,21 @@
 namespace xensim::xen {
 namespace {
 
+struct Evidence {
+  std::string_view trait, text;
+};
+constexpr Evidence kEvidence[] = {
+#define XS_EVIDENCE(trait, text) {#trait, text},
+#include "models/xen/evidence.def"
+#undef XS_EVIDENCE
+};
+
 constexpr TraitInfo row(std::string_view name, bool later, bool in_kvm, bool Flavour::*value, std::string_view off,
-                        std::string_view on, std::string_view evidence = {}) {
-  return {name, off, on, evidence, later, in_kvm, value};
+                        std::string_view on) {
+  for (const Evidence& evidence : kEvidence) {
+    if (evidence.trait == name) return {name, off, on, evidence.text, later, in_kvm, value};
+  }
+  return {name, off, on, {}, later, in_kvm, value};
 }
 
 constexpr std::array kTraits{
@@ -39,13 +52,38 @@ constexpr PresetInfo kPresets[] = {
 std::span<const TraitInfo> all_traits() { return kTraits; }
 std::span<const PresetInfo> all_presets() { return kPresets; }
 
-Result<Flavour> flavour_by_name(std::string_view name) {
+namespace {
+
+bool set_trait(Flavour& flavour, std::string_view name) {
+  for (const TraitInfo& trait : kTraits) {
+    if (trait.name == name) return flavour.*trait.value = true;
+  }
+  return false;
+}
+
+Result<Flavour> preset_by_name(std::string_view name) {
   std::vector<std::string_view> names;
   for (const PresetInfo& known : kPresets) {
     if (known.name == name) return known.flavour;
     names.push_back(known.name);
   }
   return input_error(fmt::format("unknown flavour '{}': there are {}", name, fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+Result<Flavour> flavour_by_name(std::string_view name) {
+  const size_t base_end = std::min(name.find('+'), name.size());
+  XS_TRY(Flavour flavour, preset_by_name(name.substr(0, base_end)));
+  for (size_t at = base_end; at < name.size();) {
+    const size_t end = std::min(name.find('+', at + 1), name.size());
+    const std::string_view trait = name.substr(at + 1, end - at - 1);
+    if (!set_trait(flavour, trait)) {
+      return input_error(fmt::format("flavour '{}': there is no trait '{}' (xensim list flavours)", name, trait));
+    }
+    at = end;
+  }
+  return flavour;
 }
 
 }  // namespace xensim::xen

@@ -23,7 +23,7 @@ struct TraitInfo {
   std::string_view name;
   std::string_view off;       // what Xen 4.17 does
   std::string_view on;        // what KVM with QEMU does, or (a later trait) Xen 4.20
-  std::string_view evidence;  // "TRANSCRIPT: BEGINNING OF A LINE": tests/oracle/TRANSCRIPT.*.txt differ in that line
+  std::string_view evidence;  // as evidence.def has it
   bool later;                 // Xen itself changed: off in Xen 4.17, on in Xen 4.20
   bool in_kvm;
   bool Flavour::*value;
@@ -37,7 +37,7 @@ struct PresetInfo {
 
 std::span<const TraitInfo> all_traits();
 std::span<const PresetInfo> all_presets();
-// Of a preset; kInput for any other name, naming those there are.
+// Of a preset, with traits that are on besides: `xen+poll_timeout_relative`. kInput for any other name.
 Result<Flavour> flavour_by_name(std::string_view name);
 
 }  // namespace xensim::xen

@@ -123,6 +123,7 @@ std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFET
       }
     }
     domain->grants().check_invariants(broken);
+    clocks_.check(*domain, broken);
     if (open != domain->evtchn.active) {
       broken.push_back(
           fmt::format("domain {}: {} ports are open, {} counted", domain->id().v, open, domain->evtchn.active));

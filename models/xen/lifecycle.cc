@@ -21,7 +21,8 @@ void shut_down(Entry& entry, Domain& domain, uint8_t reason) {
     reason = *domain.shutdown_code;
     if (domain.shut_down.exchange(true)) return;
   }
-  release_grant_mappings(entry, domain);  // the toolstack destroys what has ended: others' pages are free of it
+  // The toolstack destroys what has ended: others' pages are free of it.
+  if (reason != SHUTDOWN_soft_reset) release_grant_mappings(entry, domain);
   entry.platform().shutdown(domain.id(), reason_of(reason));
 }
 

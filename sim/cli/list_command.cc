@@ -80,7 +80,7 @@ std::vector<std::string_view> presets_with(const xen::TraitInfo& trait) {
 // other one's.
 std::string evidence_text(const xen::TraitInfo& trait) {
   const size_t colon = trait.evidence.find(": ");
-  if (colon == std::string_view::npos) return "none yet";
+  if (colon == std::string_view::npos || (!trait.in_kvm && !trait.later)) return std::string(trait.evidence);
   return fmt::format("tests/oracle/{}.{{xen,{}}}.txt: {}", trait.evidence.substr(0, colon),
                      trait.later ? "xen-4.20" : "kvm", trait.evidence.substr(colon + 2));
 }

@@ -63,6 +63,8 @@ class Replay {
   void call(const traces::BeforeRunBegin& entry);
   void call(const traces::TimerExpiredBegin& entry);
   void call(const traces::ExternalEventBegin& entry);
+  void call(const traces::SoftResetBegin& entry);
+  void call(const traces::PreemptedBegin& entry);
   // The entry returned nothing: the trace must say that it returned.
   template <class End>
   void returned() {
@@ -194,6 +196,11 @@ void Replay::call(const traces::BeforeRunBegin& entry) {
   returned<traces::BeforeRunEnd>();
 }
 
+void Replay::call(const traces::PreemptedBegin& entry) {
+  core_.api->preempted(entry.vcpu);
+  returned<traces::PreemptedEnd>();
+}
+
 void Replay::call(const traces::TimerExpiredBegin& entry) {
   core_.api->timer_expired({entry.timer, entry.vcpu});
   returned<traces::TimerExpiredEnd>();
@@ -201,6 +208,12 @@ void Replay::call(const traces::TimerExpiredBegin& entry) {
 
 void Replay::call(const traces::ExternalEventBegin& entry) {
   const traces::ExternalEventEnd got{core_.api->external_event(entry.dom, entry.port)};
+  platform_.check(platform_.expect(got).result == got.result, got);
+  platform_.consume();
+}
+
+void Replay::call(const traces::SoftResetBegin& entry) {
+  const traces::SoftResetEnd got{core_.api->soft_reset(entry.dom)};
   platform_.check(platform_.expect(got).result == got.result, got);
   platform_.consume();
 }

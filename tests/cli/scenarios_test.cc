@@ -149,5 +149,16 @@ TEST_CASE("the demo finds what it is there to find") {
   CHECK(ran.out.find("never woken") != std::string::npos);
 }
 
+TEST_CASE("stolen time is counted where the scenario asks for it") {
+  const std::string scenario = kScenarios + "/ipi/ping_pong.toml";
+  for (const char* steal : {"none", "counted"}) {
+    CHECK(run_program({"run", scenario, "--set", std::string("clock.steal=") + steal, "--record", "steal.trace"})
+              .status == 0);
+    const Ran shown = run_program({"trace", "show", "steal.trace"});
+    CHECK((shown.out.find("preempted") != std::string::npos) == (std::string_view(steal) == "counted"));
+    CHECK(run_program({"replay", "steal.trace"}).status == 0);
+  }
+}
+
 }  // namespace
 }  // namespace xensim

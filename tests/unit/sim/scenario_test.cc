@@ -155,7 +155,7 @@ constexpr BadScenario kBad[] = {
     {G "vcpus = true\n", "3: guest.vcpus: true is not allowed (1 to 128)"},
     {G "vcpus = [2]\n", "3: guest.vcpus: a list is not allowed (1 to 128)"},
     {G "vcpus = 1979-05-27\n", "3: guest.vcpus: a date or time is not allowed (1 to 128)"},
-    {G "vcpu = 2\n", "3: guest.vcpu: unknown key (name, image, vcpus, memory, cmdline)"},
+    {G "vcpu = 2\n", "3: guest.vcpu: unknown key (name, image, vcpus, memory, cmdline, on_soft_reset)"},
     {G "memory = \"1M\"\n",
      "3: guest.memory: \"1M\" is not allowed (a size like \"64M\", 2M to 3G, whole pages of 4K)"},
     {G "memory = \"4G\"\n",
@@ -201,7 +201,8 @@ constexpr BadScenario kBad[] = {
     {G "[[event]]\nat = \"1ms\"\nport = 0\n", "5: event.port: 0 is not allowed (1 to 131071)"},
     {G "[[event]]\nat = \"1ms\"\nport = 5\ndomain = 2\n", "6: event.domain: 2 is not allowed (1 to 1)"},
     {G "[expect]\nresult = \"fine\"\n",
-     "4: expect.result: \"fine\" is not allowed (\"poweroff\", \"reboot\", \"crash\", \"suspend\", \"watchdog\")"},
+     "4: expect.result: \"fine\" is not allowed (\"poweroff\", \"reboot\", \"crash\", \"suspend\", \"watchdog\", "
+     "\"soft-reset\")"},
     {G "[expect]\nconsole = \"hello\"\n",
      "4: expect.console: \"hello\" is not allowed (a list of texts: [\"...\", \"...\"])"},
     {G "[golden]\nk = \"xyz\"\n", "4: golden.k: \"xyz\" is not allowed (a trace hash: 16 hexadecimal digits)"},

@@ -84,6 +84,8 @@ class SmallCore : public xen::CoreApi {
     platform_.store(xen::Site::kVcpuTime, Maddr{64}, 8, platform_.clock(vcpu.dom).tsc);
   }
   void timer_expired(xen::TimerId id) override { platform_.arm_timer(id, VirtualNs{platform_.now().v + 10}); }
+  int soft_reset(DomId) override { return -5; }
+  void preempted(VcpuRef vcpu) override { platform_.inject_nmi(vcpu); }
   int external_event(DomId dom, Port port) override {
     send({dom, VcpuId{0}}, port.v);
     return -3;
