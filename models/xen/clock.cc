@@ -56,23 +56,38 @@ void write_vcpu_info_time(Platform& platform, Vcpu& vcpu, vcpu_time_info& info) 
   put_version(platform, Site::kVcpuTime, at, version_end(info.version), vcpu.time_version);
 }
 
-// false: a page is not there now. Those before it were written.
-bool write_area(Entry& entry, Vcpu& vcpu, Gva area, std::span<const std::byte> bytes, Site site) {
-  if (!entry.flavour().areas_by_physical_address) return copy_to_guest(entry, vcpu, area, bytes, site) == 0;
-  return copy_to_physical(entry, vcpu.domain(), Gpa{area.v}, bytes, site) == 0;
+// Where a guest wants a copy: at an address that is looked up each time, or (trait physical_areas) in a page held
+// since.
+struct Area {
+  Gva address;
+  Maddr place;
+
+  explicit operator bool() const { return address.v != 0 || place.v != 0; }
+};
+
+// Writes `bytes` that lie `offset` from the area's beginning. false: a page is not there now. Those before it were
+// written.
+bool write_area(Entry& entry, Vcpu& vcpu, Area area, size_t offset, std::span<const std::byte> bytes, Site site) {
+  if (area.place.v != 0) {
+    entry.platform().write(site, Maddr{area.place.v + offset}, bytes);
+    return true;
+  }
+  const uint64_t at = area.address.v + offset;
+  if (!entry.flavour().areas_by_physical_address) return copy_to_guest(entry, vcpu, Gva{at}, bytes, site) == 0;
+  return copy_to_physical(entry, vcpu.domain(), Gpa{at}, bytes, site) == 0;
 }
 
 // The secondary copy; a page that is not there now is passed over, as in Xen.
-void write_time_area(Entry& entry, Vcpu& vcpu, Gva area, vcpu_time_info info) {
+void write_time_area(Entry& entry, Vcpu& vcpu, Area area, vcpu_time_info info) {
   const auto version = std::as_bytes(std::span(&info.version, 1));
   const auto bytes = std::as_bytes(std::span(&info, 1));
-  if (!write_area(entry, vcpu, area, version, Site::kVcpuTime)) return;
+  if (!write_area(entry, vcpu, area, 0, version, Site::kVcpuTime)) return;
   for (const Field& field : kTimeFields) {
-    const Gva at{area.v + field.offset};
-    if (!write_area(entry, vcpu, at, bytes.subspan(field.offset, field.bytes), Site::kVcpuTime)) return;
+    const auto value = bytes.subspan(field.offset, field.bytes);
+    if (!write_area(entry, vcpu, area, field.offset, value, Site::kVcpuTime)) return;
   }
   info.version = version_end(info.version);
-  (void)write_area(entry, vcpu, area, version, Site::kVcpuTime);
+  (void)write_area(entry, vcpu, area, 0, version, Site::kVcpuTime);
 }
 
 void put(std::span<std::byte> to, size_t offset, const void* from, size_t bytes) {
@@ -102,15 +117,24 @@ void update_wallclock(Entry& entry, Domain& domain) {
 
 void update_vcpu_time(Entry& entry, Vcpu& vcpu) {
   const ClockSample sample = entry.platform().clock(vcpu.domain().id());
-  Gva area;
+  Area area, held;
   {
     LockGuard guard(entry, vcpu.lock);
     vcpu.time_written_ns = sample.system_time.v;
-    area = vcpu.time_area;
+    area.address = vcpu.time_area;
+    held.place = vcpu.time_place;
   }
   vcpu_time_info info = time_info(sample);
   write_vcpu_info_time(entry.platform(), vcpu, info);
-  if (area.v != 0) write_time_area(entry, vcpu, area, info);
+  for (const Area& copy : {area, held}) {
+    if (copy) write_time_area(entry, vcpu, copy, info);
+  }
+}
+
+void fill_time_place(Entry& entry, Vcpu& vcpu, Maddr place) {
+  vcpu_time_info info = time_info(entry.platform().clock(vcpu.domain().id()));
+  info.version = ~0u;  // its end is 0
+  write_time_area(entry, vcpu, Area{{}, place}, info);
 }
 
 void refresh_vcpu_time(Entry& entry, Vcpu& vcpu) {
@@ -168,38 +192,26 @@ size_t pack_runstate(const Runstate& runstate, bool narrow, std::span<std::byte,
 namespace {
 
 // State, time of entry, then each of the four times; the state has padding after it in the 64-bit layout.
-bool write_runstate_fields(Entry& entry, Vcpu& vcpu, Gva area, std::span<const std::byte> packed) {
+bool write_runstate_fields(Entry& entry, Vcpu& vcpu, Area area, std::span<const std::byte> packed) {
   const size_t first = packed.size() - 5 * sizeof(uint64_t);
   size_t at = 0;
   for (size_t bytes = first; at < packed.size(); bytes = sizeof(uint64_t)) {
-    if (!write_area(entry, vcpu, Gva{area.v + at}, packed.subspan(at, bytes), Site::kRunstate)) return false;
+    if (!write_area(entry, vcpu, area, at, packed.subspan(at, bytes), Site::kRunstate)) return false;
     at += bytes;
   }
   return true;
 }
 
-}  // namespace
-
-void update_runstate_area(Entry& entry, Vcpu& vcpu) {
-  Gva area;
-  Runstate runstate;
-  {
-    LockGuard guard(entry, vcpu.lock);
-    area = vcpu.runstate_area;
-    runstate = shown_runstate(entry.flavour(), vcpu.runstate);
-  }
-  if (area.v == 0) return;
-  Domain& domain = vcpu.domain();
-  const bool narrow = domain.abi32.load(std::memory_order_relaxed);
-  const bool flagged =
-      ((domain.vm_assist.load(std::memory_order_relaxed) >> VMASST_TYPE_runstate_update_flag) & 1) != 0;
+void write_runstate_area(Entry& entry, Vcpu& vcpu, Area area, bool narrow, Runstate runstate) {
+  const uint64_t assists = vcpu.domain().vm_assist.load(std::memory_order_relaxed);
+  const bool flagged = ((assists >> VMASST_TYPE_runstate_update_flag) & 1) != 0;
   const size_t entry_time =
       narrow ? offsetof(abi32::vcpu_runstate_info, state_entry_time) : offsetof(::vcpu_runstate_info, state_entry_time);
   // The byte that has the flag (trait runstate_flag_by_word: all of its word).
   const size_t skipped = entry.flavour().runstate_flag_by_word ? 0 : 7;
   const auto write_flag = [&] {
     const auto word = std::as_bytes(std::span(&runstate.entry_time_ns, 1));
-    return write_area(entry, vcpu, Gva{area.v + entry_time + skipped}, word.subspan(skipped), Site::kRunstate);
+    return write_area(entry, vcpu, area, entry_time + skipped, word.subspan(skipped), Site::kRunstate);
   };
 
   if (flagged) {
@@ -213,6 +225,24 @@ void update_runstate_area(Entry& entry, Vcpu& vcpu) {
     runstate.entry_time_ns &= ~kUpdateFlag;
     (void)write_flag();
   }
+}
+
+}  // namespace
+
+void update_runstate_area(Entry& entry, Vcpu& vcpu) {
+  Area area, held;
+  bool held_narrow = false;
+  Runstate runstate;
+  {
+    LockGuard guard(entry, vcpu.lock);
+    area.address = vcpu.runstate_area;
+    held.place = vcpu.runstate_place;
+    held_narrow = vcpu.runstate_place_narrow;
+    runstate = shown_runstate(entry.flavour(), vcpu.runstate);
+  }
+  const bool narrow = vcpu.domain().abi32.load(std::memory_order_relaxed);
+  if (area) write_runstate_area(entry, vcpu, area, narrow, runstate);
+  if (held) write_runstate_area(entry, vcpu, held, held_narrow, runstate);
 }
 
 }  // namespace xensim::xen

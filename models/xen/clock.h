@@ -39,5 +39,8 @@ size_t pack_runstate(const Runstate& runstate, bool abi32, std::span<std::byte, 
 // they are now (but for trait areas_by_physical_address). Where VMASST_TYPE_runstate_update_flag is on, the area is
 // flagged while it is written.
 void update_runstate_area(Entry& entry, Vcpu& vcpu);
+// A time area that is about to be registered by its guest-physical address (trait physical_areas): the time now,
+// version 0.
+void fill_time_place(Entry& entry, Vcpu& vcpu, Maddr place);
 
 }  // namespace xensim::xen

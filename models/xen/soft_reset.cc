@@ -6,6 +6,7 @@
 #include "models/xen/evtchn.h"
 #include "models/xen/grant_table.h"
 #include "models/xen/p2m.h"
+#include "models/xen/physical_areas.h"
 #include "models/xen/poll.h"
 #include "models/xen/timers.h"
 #include "models/xen/upcall.h"
@@ -36,6 +37,7 @@ void forget_areas(Entry& entry, Vcpu& vcpu) {
     LockGuard guard(entry, vcpu.lock);
     vcpu.runstate_area = {};
   }
+  release_places(entry, vcpu);
   if (!vcpu.info_registered.exchange(false)) return;
   vcpu.info_at.store(first_vcpu_info(vcpu.domain(), vcpu.id()));
 }

@@ -68,6 +68,11 @@ class Vcpu {
   // these are guest-physical.
   Gva runstate_area XS_GUARDED_BY(lock);
   Gva time_area XS_GUARDED_BY(lock);
+  // Trait physical_areas: the same by guest-physical address, in pages that have a reference of the p2m's; 0 = nowhere.
+  // The runstate's layout is that of the call that registered it.
+  Maddr runstate_place XS_GUARDED_BY(lock);
+  Maddr time_place XS_GUARDED_BY(lock);
+  bool runstate_place_narrow XS_GUARDED_BY(lock) = false;
   uint64_t time_written_ns XS_GUARDED_BY(lock) = 0;     // system time last shown; 0 = never
   uint64_t periodic_period_ns XS_GUARDED_BY(lock) = 0;  // 0 = stopped
   uint64_t periodic_last_ns XS_GUARDED_BY(lock) = 0;

@@ -66,6 +66,7 @@ void move_vcpu_info(HypercallContext& context, Vcpu& vcpu, Maddr to) {
 }
 
 int64_t map_vcpu_info(HypercallContext& context, Vcpu& vcpu, uint64_t gfn, uint32_t offset) {
+  if (context.flavour().vcpu_info_register_busy && vcpu.info_registered.load()) return -XEN_EBUSY;
   if (const int64_t error = check_offset(context, offset); error != 0) return error;
   LockGuard guard(context, context.domain.lock);
   const bool lax = context.flavour().vcpu_info_register_lax;

@@ -3,6 +3,7 @@
 #include "models/xen/arguments.h"
 #include "models/xen/clock.h"
 #include "models/xen/lifecycle.h"
+#include "models/xen/physical_areas.h"
 #include "models/xen/poll.h"
 #include "models/xen/timers.h"
 #include "models/xen/vcpu_areas.h"
@@ -131,6 +132,9 @@ int64_t do_vcpu_op(HypercallContext& context) {
     case VCPUOP_send_nmi: return op_send_nmi(context, *vcpu);
     case VCPUOP_get_physid: return -XEN_EINVAL;  // for pinned vCPUs of the host-kernel domain
     case VCPUOP_register_vcpu_time_memory_area: return register_time_area(context, *vcpu);
+    case kRegisterRunstatePhysArea:
+      return flavour.physical_areas ? register_runstate_place(context, *vcpu) : -XEN_ENOSYS;
+    case kRegisterVcpuTimePhysArea: return flavour.physical_areas ? register_time_place(context, *vcpu) : -XEN_ENOSYS;
     default: return -XEN_ENOSYS;
   }
 }

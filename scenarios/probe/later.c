@@ -22,7 +22,15 @@ static long register_info(unsigned vcpu, unsigned offset) {
 
 static void versions(void) {
   static char text[1024];
-  for (unsigned op = 11; op < 16; op++) SHOW_AS(xs_xen_version(op, text), "xen_version %u", op);
+  for (unsigned op = 11; op < 16; op++) {
+    memset(text, 0, sizeof text);
+    SHOW_AS(xs_xen_version(op, text), "xen_version %u, room for nothing", op);
+    SHOW_AS(xs_xen_version(op, 0), "xen_version %u, how long", op);
+    SHOW_AS(xs_xen_version(op, probe_edge()), "xen_version %u, nowhere", op);
+    *(uint32_t*)text = sizeof text - 4;
+    long r = xs_xen_version(op, text);
+    xs_printf("xen_version %u: %s, %s\n", op, xs_result(r), r > 0 ? text + 4 : "no text");
+  }
   struct xen_feature_info features = {.submap_idx = 0};
   xs_xen_version(XENVER_get_features, &features);
   xs_printf("features 18 and 19: %u, %u\n", features.submap >> 18 & 1, features.submap >> 19 & 1);
@@ -59,6 +67,8 @@ static void area(unsigned op, const char* name, unsigned size, void (*show)(cons
   SHOW_AS(register_at(op, 0, (uint64_t)PROBE_NO_GFN << 12), "%s, no RAM", name);
   SHOW_AS(register_at(op, 0, 1ull << 52), "%s, beyond all", name);
   SHOW_AS(register_at(op, 0, gpa), "%s", name);
+  show(name);
+  if (op == REGISTER_VCPU_TIME_PHYS_AREA) xs_printf("%s: version %u\n", name, *(volatile uint32_t*)page);
   xs_poll(0, 0, 1);
   show(name);
   SHOW_AS(register_at(op, 0, gpa + 64), "%s, a second time", name);
