@@ -5,6 +5,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <new>
+#include <utility>
 
 #include "models/base/check.h"
 
@@ -147,5 +148,11 @@ void Fiber::resume() {
 }
 
 void Fiber::yield() { impl_->leave(false); }
+
+void Fiber::fail(std::exception_ptr failure) {
+  impl_->failure = std::move(failure);
+  active_ = false;
+  for (;;) impl_->leave(true);
+}
 
 }  // namespace xensim::sim

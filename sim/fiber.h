@@ -31,6 +31,8 @@ class Fiber {
   void resume();
   // Called on the fiber: back to whoever resumed it.
   void yield();
+  // Called on the fiber: ends it, and resume() throws this. What stands on its stack is not unwound.
+  [[noreturn]] void fail(std::exception_ptr failure);
   // Nothing to run: never started, or the function returned.
   bool done() const { return !active_; }
   void abandon() { active_ = false; }

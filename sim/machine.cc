@@ -151,8 +151,9 @@ Outcome Machine::run() {
     drain();
     const auto broken = core_.inspector->broken_invariants();
     if (!broken.empty()) fail(FailureKind::kInvariant, broken.front(), "");
-  } catch (const CheckFailure& failure) {
+  } catch (const std::exception& failure) {
     fail(FailureKind::kCheck, failure.what(), current_ != nullptr ? current_->label : "");
+    drain_after_failure();
   }
   account_ends();
   return std::move(outcome_);

@@ -198,6 +198,8 @@ class Machine : protected xen::Platform {
   bool idle();
   void nothing_to_run();
   void drain();
+  void finish(Actor& actor);
+  void drain_after_failure() noexcept;
   void end_line(Domain& domain);
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);

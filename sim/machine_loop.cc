@@ -235,16 +235,29 @@ void Machine::drive_owner(xen::LockState& lock) {
 
 // At the end nobody may be left half-way inside the core: what stands on their stacks would never be freed.
 void Machine::drain() {
+  for (const auto& actor : actors_) finish(*actor);
+}
+
+void Machine::finish(Actor& actor) {
+  if (!actor.in_entry || actor.fiber->done()) return;
+  actor.waiting = nullptr;
+  as_actor(actor, [&] {
+    if (actor.info.kind == ActorKind::kVcpu) {
+      finish_entry(actor);
+    } else {
+      actor.fiber->resume();
+    }
+  });
+}
+
+// As drain, where the core may be in any state: what fails now only follows from the first failure.
+void Machine::drain_after_failure() noexcept {
+  cutting_ = false;
   for (const auto& actor : actors_) {
-    if (!actor->in_entry) continue;
-    actor->waiting = nullptr;
-    as_actor(*actor, [&] {
-      if (actor->info.kind == ActorKind::kVcpu) {
-        finish_entry(*actor);
-      } else {
-        actor->fiber->resume();
-      }
-    });
+    try {
+      finish(*actor);
+    } catch (const std::exception&) {
+    }
   }
 }
 

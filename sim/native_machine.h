@@ -1,6 +1,7 @@
-// NativeMachine: runs guest programs that were built natively. Each vCPU is a fiber in the guest's RAM; its hypercalls
-// and shared accesses call straight in here, so that exploration is not slowed by a CPU model. 64-bit programs on the
-// kit's contract (scenarios/guest/native.h) only. Needs a Strategy.
+// NativeMachine: runs guest programs that were built natively. Each vCPU is a fiber, its guest code on a stack in the
+// guest's RAM; its hypercalls and shared accesses call straight in here, on the fiber's own stack, so that exploration
+// is not slowed by a CPU model. 64-bit programs on the kit's contract (scenarios/guest/native.h) only. Needs a
+// Strategy.
 #pragma once
 
 #include <memory>
@@ -8,12 +9,16 @@
 
 #include "models/pc/native_image.h"
 #include "scenarios/guest/native.h"
+#include "sim/guest_stack.h"
 #include "sim/machine.h"
 
 namespace xensim::sim {
 
 class NativeMachine final : public Machine {
  public:
+  // Where the machine's memory lies in the host: free in every process, also under the address sanitizer.
+  static constexpr uint64_t kBase = 0x200000000000;
+
   // kInput: a guest has no native build, or is not fit for one. One NativeMachine at a time: guests lie at fixed
   // addresses.
   static Result<std::unique_ptr<NativeMachine>> make(const Scenario& scenario, const xen::Flavour& flavour);
@@ -21,10 +26,16 @@ class NativeMachine final : public Machine {
   void reset(const MachineOptions& options) override;
 
  private:
+  // What a guest is given of its vCPU, at an address that is the same in every process.
+  struct Handle {
+    xs_native_ops ops{};
+    GuestStack stack;
+  };
   struct Vcpu {
     NativeMachine* machine = nullptr;
     Actor* actor = nullptr;
-    xs_native_ops ops{};
+    Handle* handle = nullptr;
+    uint64_t stack_top = 0;  // of the guest's
     bool irq_enabled = false;
     bool hint = false;  // something may be deliverable
     bool started = false;
@@ -38,8 +49,9 @@ class NativeMachine final : public Machine {
     std::vector<Gfn> holes;
   };
 
-  NativeMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+  NativeMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, MachineMemory handles);
   Status load_guests();
+  void make_vcpus(Domain& domain, std::byte* stacks);
   Vcpu& vcpu_of(const Actor& actor) { return vcpus_[actor.id]; }
 
   // Machine
@@ -57,20 +69,24 @@ class NativeMachine final : public Machine {
   bool lapic_enabled(VcpuRef) override { return true; }
   void set_gsi(DomId, uint32_t, bool) override {}
 
-  // What a guest calls, on its fiber; `ctx` is its Vcpu.
-  static uint64_t op_access(void* ctx, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
-                            uint64_t operand, uint64_t expected);
-  static long op_hypercall(void* ctx, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
+  // What a guest calls, on its fiber's own stack (native_calls.cc).
+  uint64_t guest_access(Vcpu& vcpu, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
+                        uint64_t operand, uint64_t expected);
+  uint64_t guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
                            unsigned long a3, unsigned long a4);
-  static void op_console(void* ctx, const char* bytes, unsigned n);
-  static void op_set_irq(void* ctx, int enabled);
-  static void op_halt(void* ctx);
-  static void op_pause(void* ctx, const char* name);
-  static void op_start_vcpu(void* ctx, unsigned vcpu);
-  static uint64_t op_clock_ns(void* ctx);
-  static void op_exit(void* ctx, int reason);
-  static void vcpu_entry(void* vcpu);
+  void guest_console(Vcpu& vcpu, const char* bytes, unsigned n);
+  void guest_set_irq(Vcpu& vcpu, int enabled);
+  void guest_halt(Vcpu& vcpu);
+  void guest_pause(Vcpu& vcpu, const char* name);
+  void guest_start_vcpu(Vcpu& vcpu, unsigned number);
+  uint64_t guest_clock_ns(Vcpu&);
+  [[noreturn]] void guest_exit(Vcpu& vcpu, int reason);
+  // As a guest's call arrives: an exception ends the fiber and leaves it by its resumer.
+  template <auto kCall, class... Args>
+  static uint64_t on_host(Vcpu* vcpu, Args... args);
+  static const void* const kCalls[];
 
+  static void vcpu_entry(void* vcpu);
   void start_fiber(Vcpu& vcpu);
   void named_point(const char* name);
   bool deliver(Vcpu& vcpu);
@@ -78,6 +94,7 @@ class NativeMachine final : public Machine {
   [[noreturn]] void stop_for_ever(Vcpu& vcpu);
   std::byte* resolve(const Vcpu& vcpu, const volatile void* addr, uint32_t bytes);
 
+  MachineMemory handles_;
   std::vector<Guest> guests_;  // by domain index
   std::vector<Vcpu> vcpus_;    // by ActorId
   bool draining_ = false;

@@ -5,13 +5,18 @@ find_path(doctest_cmake_dir doctest.cmake REQUIRED NO_CACHE
   PATHS /usr/lib/cmake/doctest /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/cmake/doctest /usr/share/cmake/doctest)
 include(${doctest_cmake_dir}/doctest.cmake)
 
-# xensim_add_test(NAME name SOURCES files... [LIBS targets...] [LABELS labels...] [FIXTURES fixtures...] [TIMEOUT seconds])
+# What the sanitizer stages of CI build and no more: the tests with the label tsan; the fuzzers.
+add_custom_target(tsan_tests)
+add_custom_target(fuzzers)
+
+# xensim_add_test(NAME name SOURCES files... [LIBS targets...] [LABELS labels...] [FIXTURES fixtures...] [TIMEOUT seconds] [PATHS])
 #
 # A doctest program; its main is tests/unit/main.cc. LABELS are CTest labels, `fast` where none is given: `fast` also runs under
 # ASan and UBSan, `tsan` under ThreadSanitizer, anything else in the plain builds alone. FIXTURES are CTest fixtures that must
-# have been set up. The sources know the paths XENSIM_SOURCE_DIR and XENSIM_BINARY_DIR. The default TIMEOUT is 120 s.
+# have been set up. With PATHS the sources know XENSIM_SOURCE_DIR and XENSIM_BINARY_DIR; others compile the same in every folder. The
+# default TIMEOUT is 120 s.
 function(xensim_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;FIXTURES")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "PATHS" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;FIXTURES")
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "xensim_add_test(${ARGN}): NAME and SOURCES are needed; unknown: '${arg_UNPARSED_ARGUMENTS}'")
   endif()
@@ -27,8 +32,13 @@ function(xensim_add_test)
 
   add_executable(${arg_NAME} ${arg_SOURCES})
   target_link_libraries(${arg_NAME} PRIVATE xensim_test_main xensim::base ${arg_LIBS})
-  target_compile_definitions(${arg_NAME} PRIVATE
-    XENSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" XENSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(arg_PATHS)
+    target_compile_definitions(${arg_NAME} PRIVATE
+      XENSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" XENSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  endif()
+  if("tsan" IN_LIST arg_LABELS)
+    add_dependencies(tsan_tests ${arg_NAME})
+  endif()
   doctest_discover_tests(${arg_NAME} TEST_PREFIX "${arg_NAME}:" PROPERTIES TIMEOUT ${arg_TIMEOUT})
 
   # doctest_discover_tests passes its properties on as a flat list: those that are lists themselves are set after it.
@@ -57,6 +67,7 @@ function(xensim_add_fuzzer)
   add_executable(${arg_NAME} ${arg_SOURCES})
   target_link_libraries(${arg_NAME} PRIVATE xensim::base ${arg_LIBS})
   target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${arg_NAME})
 
   set(learned ${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_corpus)
   file(MAKE_DIRECTORY ${learned})

@@ -1,6 +1,7 @@
 // do_xen_version: who the hypervisor says it is.
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "models/xen/abi/compat.h"

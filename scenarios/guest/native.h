@@ -9,11 +9,16 @@
  * The host calls xs_native_main(ops, vcpu) for vCPU 0 on a fiber whose stack is the image's own xs_native_stacks[0] (so that
  * hypercall arguments on the stack have guest-physical addresses), and for vCPU n, on xs_native_stacks[n], after the image asked
  * for it by `start_vcpu`. The image knows the vCPU that runs by the stack it is on; it keeps one ops pointer a vCPU.
- * xs_native_main of vCPU 0 does not return: the program ends by `exit` or by the SCHEDOP_shutdown hypercall, neither of
- * which returns. For another vCPU a return means that it halts for ever with interrupts off.
+ * xs_native_main does not return: the program ends by `exit` or by the SCHEDOP_shutdown hypercall, neither of which returns; a vCPU
+ * other than 0 may also end by `leave`, which means that it halts for ever with interrupts off.
  *
  * xs_native_upcall() is the interrupt handler: the host calls it on the same fiber, from inside any of the functions below, when an
- * upcall is deliverable to this vCPU and its interrupts are on (they start off), turns them off for that time and on again after it. */
+ * upcall is deliverable to this vCPU and its interrupts are on (they start off), turns them off for that time and on again after it.
+ * It ends by `leave` too, and does not return.
+ *
+ * Nothing of the host lies on the image's stacks: the functions below run on a stack of the host's own, both entry points find no return
+ * address, and all registers zero but for their arguments. What an earlier run left on a stack is not cleared: an image is built with
+ * -ftrivial-auto-var-init=zero, so that neither variables nor the padding of structures show it. */
 #ifndef XENSIM_SCENARIOS_GUEST_NATIVE_H_
 #define XENSIM_SCENARIOS_GUEST_NATIVE_H_
 
@@ -53,6 +58,7 @@ struct xs_native_ops {
   void (*start_vcpu)(void* ctx, unsigned vcpu); /* INIT and SIPI; at most once a vCPU */
   uint64_t (*clock_ns)(void* ctx);              /* Xen system time */
   void (*exit)(void* ctx, int reason);          /* SHUTDOWN_*; does not return */
+  void (*leave)(void* ctx);                     /* the end of an entry point; does not return */
 };
 
 /* What an image exports, for the host's symbol look-up:

@@ -27,6 +27,7 @@ static void show(const struct call* call, unsigned op) {
   if (left_out(call->number, op)) return;
   const char* bad = xs_result(with(call->number, op, probe_edge()));
   memset(zeros, 0, sizeof zeros);
+  if (call->number == __HYPERVISOR_sched_op && op == SCHEDOP_poll) ((struct sched_poll*)zeros)->timeout = 1; /* or it has none */
   long r = with(call->number, op, zeros);
   /* A machine's size, and an assignment that the next line would see. */
   const char* good = call->number == __HYPERVISOR_memory_op && op == XENMEM_maximum_ram_page && r > 0 ? "some" : xs_result(r);

@@ -5,9 +5,12 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "tests/cli/program.h"
 
@@ -16,18 +19,25 @@ namespace {
 
 const std::string kGolden = XENSIM_SOURCE_DIR "/tests/golden/trace_hashes.txt";
 
-// FNV-1a, 64 bits, over all images that the scenario names.
+// FNV-1a, 64 bits.
+constexpr uint64_t kHashStart = 0xcbf29ce484222325;
+uint64_t hash_on(uint64_t hash, std::string_view bytes) {
+  for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+std::string hex_hash(std::string_view bytes) { return fmt::format("{:016x}", hash_on(kHashStart, bytes)); }
+
+// Over all images that the scenario names.
 std::string images_hash(const std::string& scenario) {
   const std::string text = read_text(scenario);
-  uint64_t hash = 0xcbf29ce484222325;
+  uint64_t hash = kHashStart;
   constexpr std::string_view kKey = "image = \"guest:";
   for (size_t at = text.find(kKey); at != std::string::npos; at = text.find(kKey, at + 1)) {
     const size_t begin = at + kKey.size();
     const std::string name = text.substr(begin, text.find('"', begin) - begin);
     for (const char* kind : {".elf", ".so"}) {
-      for (const char byte : read_text(XENSIM_BINARY_DIR "/guests/" + name + kind)) {
-        hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
-      }
+      hash = hash_on(hash, read_text(XENSIM_BINARY_DIR "/guests/" + name + kind));
     }
   }
   return fmt::format("{:016x}", hash);
@@ -58,6 +68,45 @@ TEST_CASE("trace hashes are those of every other build") {
   CHECK(rows >= 8);
   if (compared < rows)
     MESSAGE("golden hashes: ", rows - compared, " of ", rows, " are for other guests or another engine");
+}
+
+// Explores as a line of the schedules' file says (its first five fields): the number of the schedule that fails, the
+// hash of the schedule file that it shrinks to, the trace hash of that schedule.
+std::string explored(const std::string& scenario, const std::string& flavour, const std::string& strategy,
+                     const std::string& seed) {
+  const Ran ran =
+      run_program({"explore", XENSIM_SOURCE_DIR "/scenarios/" + scenario, "--flavour", flavour, "--strategy", strategy,
+                   "--seed", seed, "--schedules", "20000", "--schedule", "golden.schedule", "--json"});
+  const auto object = nlohmann::json::parse(ran.out, nullptr, false);
+  if (ran.status != 1 || !object.is_object()) return "status " + std::to_string(ran.status) + ": " + ran.err;
+  return fmt::format("{} {} {}", object["schedules"].get<uint64_t>(),
+                     hex_hash(read_text(scratch_folder() + "/golden.schedule")),
+                     object["trace_hash"].get<std::string>());
+}
+
+// With XENSIM_RENEW_GOLDEN in the environment the file is written anew instead.
+TEST_CASE("explored schedules are those of every other build") {
+  const std::string file = XENSIM_SOURCE_DIR "/tests/golden/schedules.txt";
+  const bool renew = std::getenv("XENSIM_RENEW_GOLDEN") != nullptr;
+  std::istringstream golden(read_text(file));
+  std::string renewed;
+  size_t rows = 0;
+  for (std::string line; std::getline(golden, line); renewed += line + '\n') {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream fields(line);
+    std::string scenario, flavour, strategy, seed, images;
+    fields >> scenario >> flavour >> strategy >> seed >> images;
+    REQUIRE_FALSE(images.empty());
+    ++rows;
+    const std::string images_here = images_hash(XENSIM_SOURCE_DIR "/scenarios/" + scenario);
+    if (images_here != images && !renew) continue;
+    const std::string now = fmt::format("{} {} {} {} {} {}", scenario, flavour, strategy, seed, images_here,
+                                        explored(scenario, flavour, strategy, seed));
+    if (!renew) CHECK_MESSAGE(now == line, "renew the file with XENSIM_RENEW_GOLDEN=1 where that is as it should be");
+    line = now;
+  }
+  CHECK(rows >= 4);
+  if (renew) std::ofstream(file) << renewed;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "tests/cli/program.h"
 
 #include <fcntl.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,14 +67,27 @@ std::string read_text(const std::string& path) {
   return std::move(text).str();
 }
 
-Ran run_program(const std::vector<std::string>& args, const std::string& folder) {
+namespace {
+
+Ran run_child(const std::vector<std::string>& args, const std::string& folder, bool fixed_addresses) {
   const std::string out = scratch_folder() + "/out", err = scratch_folder() + "/err";
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("fork failed");
-  if (child == 0) become(args, folder.empty() ? scratch_folder() : folder, out, err);
+  if (child == 0) {
+    if (fixed_addresses && personality(ADDR_NO_RANDOMIZE) == -1) _exit(126);
+    become(args, folder.empty() ? scratch_folder() : folder, out, err);
+  }
   int status = 0;
   waitpid(child, &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(out), read_text(err)};
 }
+
+}  // namespace
+
+Ran run_program(const std::vector<std::string>& args, const std::string& folder) {
+  return run_child(args, folder, false);
+}
+
+Ran run_program_at_fixed_addresses(const std::vector<std::string>& args) { return run_child(args, {}, true); }
 
 }  // namespace xensim

@@ -13,6 +13,8 @@ struct Ran {
 
 // In `folder`, which exists; the test's own scratch folder where it is empty.
 Ran run_program(const std::vector<std::string>& args, const std::string& folder = {});
+// Without address space randomisation, as under `setarch -R`. Status 126: this host does not allow that.
+Ran run_program_at_fixed_addresses(const std::vector<std::string>& args);
 
 // A folder of this process, gone at its end.
 const std::string& scratch_folder();

@@ -75,6 +75,38 @@ TEST_CASE("every scenario passes natively, the same in two processes") {
   CHECK(count >= 8);
 }
 
+TEST_CASE("a native run is the same with and without address space randomisation, another seed is another schedule") {
+  size_t others = 0;
+  for (const std::string& scenario : all_scenarios()) {
+    if (!runs_on(scenario, "native")) continue;
+    CAPTURE(scenario);
+    const json random = run_json({"run", scenario, "--backend", "native"}, 0);
+    const Ran fixed = run_program_at_fixed_addresses({"run", scenario, "--backend", "native", "--json"});
+    if (fixed.status == 126) {
+      MESSAGE("this host does not let a program switch address space randomisation off: not compared");
+      return;
+    }
+    CHECK(without_times(random) == without_times(json::parse(fixed.out, nullptr, false)));
+    const json other = run_json({"run", scenario, "--backend", "native", "--seed", "11"}, 0);
+    if (other["trace_hash"] != random["trace_hash"]) ++others;
+  }
+  CHECK(others >= 6);  // a guest with one vCPU has one schedule
+}
+
+TEST_CASE("what a native guest's call fails with is an ordinary report") {
+  const std::string scenario = scratch_file(
+      "wild.toml",
+      "[machine]\nbackends = [\"native\"]\n[[guest]]\nimage = \"guest:wild_access\"\nvcpus = 2\nmemory = \"4M\"\n");
+  const json object = run_json({"run", scenario}, 1);
+  CHECK(object["result"] == "fail");
+  CHECK(object["failure"]["kind"] == "check");
+  CHECK(object["failure"]["where"] == "d1v0");
+  CHECK(object["failure"]["message"].get<std::string>().find("access outside the guest's RAM") != std::string::npos);
+  const Ran explored = run_program({"explore", scenario, "--schedules", "3"});
+  CHECK(explored.status == 1);
+  CHECK(explored.err.find("reproduce: xensim run ") != std::string::npos);
+}
+
 TEST_CASE("another seed is another execution") {
   std::set<std::string> hashes;
   for (const char* seed : {"0", "1", "2"}) {

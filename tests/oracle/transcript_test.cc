@@ -25,30 +25,12 @@ using Lines = std::vector<std::string>;
 const std::string kFolder = XENSIM_SOURCE_DIR "/tests/oracle/";
 const std::string kGuests = XENSIM_BINARY_DIR "/guests/";
 
-// A transcript's line that xensim does not print, on purpose: checked to differ in this very way.
-struct KnownDifference {
-  std::string_view name, oracle, ours, why;
-};
-constexpr KnownDifference kKnown[] = {
-    {"ring3", "ring3: #GP from ring 3, error code 0x812", "ring3: #GP from ring 3, error code 0x40a",
-     "the oracles' processor is QEMU's TCG, which counts 16 bytes for an IDT entry in the error code; a real one's is "
-     "vector * 8 + 2 (Intel SDM volume 2, INT n)"},
-};
-
 Transcript read_transcript(const std::string& file) {
   std::ostringstream text;
   text << std::ifstream(kFolder + file, std::ios::binary).rdbuf();
   auto transcript = parse_transcript(file, text.str());
   if (!transcript) FAIL(transcript.error().message);
   return std::move(*transcript);
-}
-
-// Do the lines agree? Where a difference is known, xensim must print what is known.
-bool agree(std::string_view name, const std::string& expected, const std::string& got) {
-  for (const KnownDifference& known : kKnown) {
-    if (known.name == name && known.oracle == expected) return got == known.ours;
-  }
-  return lines_agree(expected, got);
 }
 
 void compare(const std::string& name, const std::string& flavour) {
@@ -61,7 +43,7 @@ void compare(const std::string& name, const std::string& flavour) {
   for (size_t i = 0; i < std::max(expected.size(), got.size()); ++i) {
     const std::string theirs = i < expected.size() ? expected[i] : "(no line)";
     const std::string ours = i < got.size() ? got[i] : "(no line)";
-    if (agree(name, theirs, ours)) continue;
+    if (lines_agree(theirs, ours)) continue;
     FAIL_CHECK(
         fmt::format("{} under flavour {}, line {}:\n  expected {}\n  got      {}", name, flavour, i + 1, theirs, ours));
   }
@@ -70,14 +52,14 @@ void compare(const std::string& name, const std::string& flavour) {
 #define XS_TRANSCRIPT(name, flavour) \
   TEST_CASE(name "." flavour) { compare(name, flavour); }
 #define XS_GUEST(program)
-#include "transcripts.inc"
+#include "tests/oracle/transcripts.inc"
 #undef XS_TRANSCRIPT
 #undef XS_GUEST
 
 constexpr std::string_view kPrograms[] = {
 #define XS_TRANSCRIPT(name, flavour)
 #define XS_GUEST(program) program,
-#include "transcripts.inc"
+#include "tests/oracle/transcripts.inc"
 #undef XS_TRANSCRIPT
 #undef XS_GUEST
 };
@@ -92,15 +74,6 @@ TEST_CASE("no guest is without a transcript of the real Xen") {
   for (const std::string_view program : kPrograms) {
     CAPTURE(program);
     CHECK(programs.count(std::string(program)) == 1);
-  }
-}
-
-TEST_CASE("each known difference stands in a transcript, with its reason") {
-  for (const KnownDifference& known : kKnown) {
-    CAPTURE(known.oracle);
-    CHECK_FALSE(known.why.empty());
-    const Lines lines = read_transcript(std::string(known.name) + ".xen.txt").lines;
-    CHECK(std::count(lines.begin(), lines.end(), known.oracle) == 1);
   }
 }
 

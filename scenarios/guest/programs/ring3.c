@@ -31,7 +31,15 @@ static void on_int80(struct xs_regs* regs) {
 
 static void on_fault(struct xs_regs* regs) {
   static const char* const exceptions[32] = {[0] = "#DE", [6] = "#UD", [13] = "#GP", [14] = "#PF"};
-  xs_printf("%s from ring %u, error code 0x%lx", exceptions[regs->vector], (unsigned)regs->cs & 3, (unsigned long)regs->error);
+  xs_printf("%s from ring %u, ", exceptions[regs->vector], (unsigned)regs->cs & 3);
+  /* The gate's index in a code that names the IDT: real processors count 8 bytes a vector (Intel SDM volume 2, INT n), QEMU's TCG
+   * in long mode 16. */
+  if (regs->vector == 13 && (regs->error & 2)) {
+    xs_printf("error code of the IDT, external: %lu", (unsigned long)regs->error & 1);
+    xs_printf("\n~ error code 0x%lx", (unsigned long)regs->error);
+  } else {
+    xs_printf("error code 0x%lx", (unsigned long)regs->error);
+  }
   if (regs->vector == 14) xs_printf(", address 0x%lx", (unsigned long)xs_read_cr2());
   xs_printf("\n");
   regs->rip = resume_at;

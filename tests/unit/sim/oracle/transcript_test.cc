@@ -1,3 +1,4 @@
+// Transcripts: reading, writing and comparing them, and what a broken one says.
 #include "sim/oracle/transcript.h"
 
 #include <doctest/doctest.h>
