@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kVersion = 4 << 16 | 17;
 constexpr std::string_view kExtraVersion = ".7";
 constexpr int64_t kLaterVersion = 4 << 16 | 20;  // trait version_4_20
-constexpr std::string_view kLaterExtraVersion = ".4";
+constexpr std::string_view kLaterExtraVersion = ".5-pre";
 constexpr std::string_view kCapabilities = "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 constexpr std::string_view kDenied = "<denied>";  // what the command line is to an unprivileged domain
 // Where the hypervisor would lie in a PV guest's address space.
@@ -24,8 +24,9 @@ constexpr uint32_t kVirtStart32 = 0xf5800000;
 constexpr uint32_t kFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_auto_translated_physmap |
                                1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
                                1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_not_direct_mapped;
-// Trait physical_areas; features.h of later interfaces.
+// features.h of later interfaces: traits physical_areas, and version_4_20 (of device models: all writes of MSI-X).
 constexpr uint32_t kPhysicalAreas = 1u << 18 | 1u << 19;
+constexpr uint32_t kMsixWrites = 1u << 20;
 // Trait pv_style_features.
 constexpr uint32_t kPvStyleFeatures = 1u << XENFEAT_writable_page_tables | 1u << XENFEAT_writable_descriptor_tables |
                                       1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_hvm_callback_vector |
@@ -57,6 +58,7 @@ int64_t get_features(HypercallContext& context, Gva at) {
   if (info.submap_idx != 0 && !context.flavour().features_any_submap) return -XEN_EINVAL;
   uint32_t features = context.flavour().pv_style_features ? kPvStyleFeatures : kFeatures;
   if (context.flavour().physical_areas) features |= kPhysicalAreas;
+  if (context.flavour().version_4_20) features |= kMsixWrites;
   info.submap = info.submap_idx == 0 ? features : 0;
   if (info.submap_idx == 0 && context.domain.privileged()) info.submap |= 1u << XENFEAT_dom0;
   return write_guest(context, at, info) ? 0 : -XEN_EFAULT;

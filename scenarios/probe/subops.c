@@ -23,11 +23,17 @@ static int left_out(unsigned number, unsigned op) {
   return number == __HYPERVISOR_sched_op && (op == SCHEDOP_block || op == SCHEDOP_shutdown || op == SCHEDOP_shutdown_code);
 }
 
+/* Zeros would be a poll without end, and a watchdog that bites at once. */
+static void will_end(unsigned op) {
+  if (op == SCHEDOP_poll) ((struct sched_poll*)zeros)->timeout = 1;
+  if (op == SCHEDOP_watchdog) ((struct sched_watchdog*)zeros)->timeout = 100000;
+}
+
 static void show(const struct call* call, unsigned op) {
   if (left_out(call->number, op)) return;
   const char* bad = xs_result(with(call->number, op, probe_edge()));
   memset(zeros, 0, sizeof zeros);
-  if (call->number == __HYPERVISOR_sched_op && op == SCHEDOP_poll) ((struct sched_poll*)zeros)->timeout = 1; /* or it has none */
+  if (call->number == __HYPERVISOR_sched_op) will_end(op);
   long r = with(call->number, op, zeros);
   /* A machine's size, and an assignment that the next line would see. */
   const char* good = call->number == __HYPERVISOR_memory_op && op == XENMEM_maximum_ram_page && r > 0 ? "some" : xs_result(r);
