@@ -44,7 +44,7 @@ TEST_CASE("the evidence for a trait is a line on which the transcripts differ") 
     CHECK(off != on);
     ++shown;
   }
-  CHECK(shown > 30);
+  CHECK(shown > 25);
 }
 
 TEST_CASE("trait names are unique, and both behaviours are told") {
