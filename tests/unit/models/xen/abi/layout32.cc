@@ -1,5 +1,6 @@
-// What the 32-bit layouts really are: the public headers themselves, compiled for 32 bits, row by row of structs.def. Not a part of
-// the test program (which is 64-bit): the build takes this object's section .layout out into a file, and layout_test.cc compares.
+// What the 32-bit layouts really are: the public headers themselves, compiled for 32 bits, row by row of structs.def.
+// Not a part of the test program (which is 64-bit): the build takes this object's section .layout out into a file, and
+// layout_test.cc compares.
 #include <stddef.h>
 #include <stdint.h>
 
