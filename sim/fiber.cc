@@ -3,7 +3,9 @@
 
 #include <sys/mman.h>
 
-#include <boost/context/detail/fcontext.hpp>
+#include <array>
+#include <cstdint>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -34,13 +36,16 @@
 
 namespace xensim::sim {
 
-namespace ctx = boost::context::detail;
+extern "C" {
+void xensim_switch_stack(void** from, void* to);
+void xensim_begin_stack();
+}
 
 struct Fiber::Impl {
   std::span<std::byte> stack;
   bool owns_stack = false;
-  ctx::fcontext_t context = nullptr;  // where the fiber goes on
-  ctx::fcontext_t resumer = nullptr;  // where its resumer goes on
+  void* context = nullptr;  // where the fiber goes on: its stack pointer
+  void* resumer = nullptr;  // where its resumer goes on
   Function function = nullptr;
   void* argument = nullptr;
   Fiber* self = nullptr;
@@ -56,7 +61,7 @@ struct Fiber::Impl {
   void* tsan_resumer = nullptr;
 #endif
 
-  static void entry(ctx::transfer_t transfer);
+  static void entry(Impl* impl);
   void enter();
   void leave(bool for_ever);
 };
@@ -92,13 +97,23 @@ void Fiber::start(Function function, void* argument) {
 #endif
   impl_->function = function;
   impl_->argument = argument;
-  impl_->context = ctx::make_fcontext(impl_->stack.data() + impl_->stack.size(), impl_->stack.size(), &Impl::entry);
+  // As xensim_switch_stack leaves a stack: r15, r14, r13, r12, rbx, rbp, where to go on, and a word for alignment.
+  const std::array<uint64_t, 8> frame = {0,
+                                         0,
+                                         0,
+                                         reinterpret_cast<uint64_t>(impl_.get()),
+                                         reinterpret_cast<uint64_t>(&Impl::entry),
+                                         0,
+                                         reinterpret_cast<uint64_t>(&xensim_begin_stack),
+                                         0};
+  std::byte* const end = impl_->stack.data() + impl_->stack.size();
+  std::byte* const at = end - reinterpret_cast<uintptr_t>(end) % 16 - sizeof frame;
+  std::memcpy(at, frame.data(), sizeof frame);
+  impl_->context = at;
   active_ = true;
 }
 
-void Fiber::Impl::entry(ctx::transfer_t transfer) {
-  Impl* impl = static_cast<Impl*>(transfer.data);
-  impl->resumer = transfer.fctx;
+void Fiber::Impl::entry(Impl* impl) {
 #ifdef XS_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &impl->resumer_bottom, &impl->resumer_size);
 #endif
@@ -120,8 +135,7 @@ void Fiber::Impl::enter() {
   tsan_resumer = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(tsan_fiber, 0);
 #endif
-  const ctx::transfer_t back = ctx::jump_fcontext(context, this);
-  context = back.fctx;
+  xensim_switch_stack(&resumer, context);
 #ifdef XS_ASAN
   __sanitizer_finish_switch_fiber(resumer_fake_stack, nullptr, nullptr);
 #endif
@@ -134,8 +148,7 @@ void Fiber::Impl::leave([[maybe_unused]] bool for_ever) {
 #ifdef XS_TSAN
   __tsan_switch_to_fiber(tsan_resumer, 0);
 #endif
-  const ctx::transfer_t again = ctx::jump_fcontext(resumer, nullptr);
-  resumer = again.fctx;
+  xensim_switch_stack(&context, resumer);
 #ifdef XS_ASAN
   __sanitizer_finish_switch_fiber(fake_stack, &resumer_bottom, &resumer_size);
 #endif

@@ -1,4 +1,4 @@
-// Fiber: a stack of its own, switched by hand (Boost.Context's fcontext). Sanitizers are told of each switch.
+// Fiber: a stack of its own, switched by hand (fiber_switch.S). Sanitizers are told of each switch.
 //
 // Not movable; belongs to one thread. The function runs at the first resume(); when it returns the fiber is done and
 // may be started again. A fiber that is abandoned half-way (destroyed or reset while suspended) is not unwound: what

@@ -11,7 +11,7 @@ class Prng {
   explicit constexpr Prng(uint64_t seed) : state_(seed) {}
 
   constexpr uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15;
+    state_ += kStep;
     uint64_t z = state_;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
@@ -24,10 +24,14 @@ class Prng {
     return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }
 
+  // As `count` calls of next().
+  constexpr void skip(uint64_t count) { state_ += count * kStep; }
+
   constexpr uint64_t state() const { return state_; }
   constexpr void set_state(uint64_t state) { state_ = state; }
 
  private:
+  static constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
   uint64_t state_;
 };
 

@@ -1,6 +1,7 @@
 // Counting instructions, and cutting the run at an exact count.
 //
-// The engine reports each block before it runs. A block that fits into the slice and needs nothing runs natively.
+// The engine reports each block before it runs. A block that fits into the slice and needs nothing runs natively; such
+// a block costs a look into a table, a comparison and a subtraction, and all else is made up for when somebody looks.
 // Otherwise it is run one instruction at a time: the engine's interrupt-shadow flag makes it translate a single
 // instruction, and such translations are kept apart from the whole block's, so that nothing is ever dropped or
 // translated twice. The flag's meaning to the guest (it must not take interrupts now) is kept apart in
@@ -15,6 +16,24 @@ void SoftCpu::attend() {
   const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->nmi ||
                     current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
+}
+
+// At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
+// it was called already.
+void SoftCpu::begin_hook() {
+  if (!fast_) return;
+  block_ = blocks_.block_of(*fast_);
+  open_ = fast_->charge;
+  done_ = 0;
+  current_->retired = top_ - room_ - open_;
+  fast_ = nullptr;
+}
+
+// At each return to the engine.
+void SoftCpu::end_hook() {
+  const uint64_t total = current_->retired + open_;
+  room_ = attention_ > total ? attention_ - total : 0;
+  top_ = total + room_;
 }
 
 std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
@@ -62,9 +81,10 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
 }
 
 void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
+  current_->retired += open_;
+  done_ = open_ = 0;
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
   block_ = &block;
-  open_ = 0;
   if (exit_ || failure_) {
     uc_emu_stop(engine_->get());
     return;

@@ -11,7 +11,7 @@ std::optional<uint32_t> Block::index_of(uint64_t offset) const {
   return static_cast<uint32_t>(it - offsets.begin());
 }
 
-BlockTable::BlockTable() : cache_(kCacheSlots) {}
+BlockTable::BlockTable() : slots_(kSlots), slot_blocks_(kSlots) {}
 
 void BlockTable::decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const {
   block.offsets.clear();
@@ -56,7 +56,7 @@ Block& BlockTable::add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t cou
       fresh.ends_in_rep != block.ends_in_rep || fresh.rep_address_bits != block.rep_address_bits) {
     block.ambiguous = true;
     block.charge = Block::kSlow;
-    cache_[slot_index(pc)] = {};
+    slots_[slot_index(pc)] = {};
   }
   return block;
 }
@@ -64,13 +64,17 @@ Block& BlockTable::add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t cou
 Block* BlockTable::find(uint64_t pc, uint32_t size) {
   const auto it = blocks_.find({pc, size});
   if (it == blocks_.end()) return nullptr;
-  cache_[slot_index(pc)] = {pc, size, it->second.charge, &it->second};
-  return &it->second;
+  Block& block = it->second;
+  if (block.charge != Block::kSlow && size >> 16 == 0) {
+    slots_[slot_index(pc)] = {slot_key(pc, size), block.charge};
+    slot_blocks_[slot_index(pc)] = &block;
+  }
+  return &block;
 }
 
 void BlockTable::clear() {
   blocks_.clear();
-  std::fill(cache_.begin(), cache_.end(), Slot{});
+  std::fill(slots_.begin(), slots_.end(), Slot{});
 }
 
 }  // namespace xensim::x86

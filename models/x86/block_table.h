@@ -37,15 +37,15 @@ class BlockTable {
 
   // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
   Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
-  // A block as the fast path needs it. `block` is nullptr where it must be looked for (find), and the charge then
-  // kSlow.
+  // A block as the fast path needs it: only those that may run without being looked at are here.
   struct Slot {
-    uint64_t pc = 0;
-    uint32_t size = 0;
-    uint32_t charge = Block::kSlow;
-    Block* block = nullptr;
+    uint64_t key = 0;
+    uint32_t charge = 0;
   };
-  const Slot& slot(uint64_t pc) const { return cache_[slot_index(pc)]; }
+  // Address and size in one: a linear address's upper 16 bits repeat bit 47. Never 0, as a block is never empty.
+  static uint64_t slot_key(uint64_t pc, uint32_t size) { return pc << 16 | size; }
+  const Slot& slot(uint64_t pc) const { return slots_[slot_index(pc)]; }
+  Block* block_of(const Slot& slot) const { return slot_blocks_[static_cast<size_t>(&slot - slots_.data())]; }
   // nullptr: not known. Also fills the slot.
   Block* find(uint64_t pc, uint32_t size);
   // As add, into a block of the caller's.
@@ -63,13 +63,14 @@ class BlockTable {
   struct KeyHash {
     size_t operator()(const Key& key) const { return (key.pc ^ uint64_t{key.size} << 40) * 0x9e3779b97f4a7c15 >> 20; }
   };
-  static constexpr size_t kCacheSlots = 1 << 14;
+  static constexpr size_t kSlots = 1 << 14;
 
-  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 14) % kCacheSlots; }
+  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 14) % kSlots; }
 
   Decoder decoder_;
   std::unordered_map<Key, Block, KeyHash> blocks_;
-  std::vector<Slot> cache_;
+  std::vector<Slot> slots_;
+  std::vector<Block*> slot_blocks_;  // of the slot of the same number
 };
 
 }  // namespace xensim::x86

@@ -11,6 +11,7 @@ struct Hooks {
   template <class F>
   static void run(void* user, F&& body) noexcept {
     auto& cpu = *static_cast<SoftCpu*>(user);
+    cpu.begin_hook();
     cpu.synced_ = false;
     cpu.guarded([&] {
       body(cpu);
@@ -18,12 +19,19 @@ struct Hooks {
     });
     cpu.dirty_ = false;
     cpu.synced_ = false;
+    cpu.end_hook();
   }
 
   static void block(uc_engine*, uint64_t pc, uint32_t size, void* user) noexcept {
+    if (!static_cast<SoftCpu*>(user)->on_block(pc, size)) [[unlikely]]
+      slow_block(pc, size, user);
+  }
+  [[gnu::noinline]] static void slow_block(uint64_t pc, uint32_t size, void* user) noexcept {
     auto& cpu = *static_cast<SoftCpu*>(user);
+    cpu.begin_hook();
     cpu.synced_ = false;
-    cpu.guarded([&] { cpu.on_block(pc, size); });
+    cpu.guarded([&] { cpu.on_slow_block(pc, size); });
+    cpu.end_hook();
   }
   static void new_block(uc_engine*, uc_tb* block, uc_tb*, void* user) noexcept {
     run(user, [&](SoftCpu& cpu) { cpu.on_new_block(block->pc, block->size, block->icount); });

@@ -331,25 +331,31 @@ void SoftCpu::on_point(uint64_t address) {
 
 uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
   uint64_t value = ~uint64_t{0};
+  begin_hook();
   guarded([&] {
     in_mmio_ = block_ != nullptr;
     value = client_.mmio_read(VcpuId{loaded_}, Gpa{gpa}, bytes);
     in_mmio_ = false;
   });
+  end_hook();
   return value;
 }
 
 void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
+  begin_hook();
   guarded([&] {
     in_mmio_ = block_ != nullptr;
     client_.mmio_write(VcpuId{loaded_}, Gpa{gpa}, bytes, value);
     in_mmio_ = false;
   });
+  end_hook();
 }
 
 void SoftCpu::mmio_begin() {
+  begin_hook();
   synced_ = false;
   guarded([&] { settle(); });
+  end_hook();
 }
 
 }  // namespace xensim::x86

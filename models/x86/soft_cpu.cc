@@ -85,12 +85,15 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   done_ = open_ = 0;
   stepping_ = false;
   rep_pc_ = kNone;
+  fast_ = nullptr;
   attend();
+  end_hook();
 
   uint64_t rip = 0;
   uc_reg_read(engine_->get(), UC_X86_REG_RIP, &rip);
   synced_ = false;
   const uc_err err = uc_emu_start(engine_->get(), rip, 0, 0, 0);
+  begin_hook();
   synced_ = false;
   dirty_ = false;
   running_ = false;

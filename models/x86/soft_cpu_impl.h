@@ -79,17 +79,17 @@ class SoftCpu final : public Cpu, public MmioSink {
 
   // accounting.cc
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
-  void on_block(uint64_t pc, uint32_t size) {
-    const uint64_t now = current_->retired += open_;
-    done_ = 0;
+  // The way of nearly all blocks: one that fits into what is left and needs nothing. False: on_slow_block must see it.
+  bool on_block(uint64_t pc, uint32_t size) {
     const BlockTable::Slot& slot = blocks_.slot(pc);
-    if (slot.pc == pc && slot.size == size && now + slot.charge <= attention_) [[likely]] {
-      block_ = slot.block;
-      open_ = slot.charge;
-      return;
-    }
-    on_slow_block(pc, size);
+    if (slot.key != BlockTable::slot_key(pc, size) || slot.charge > room_) [[unlikely]]
+      return false;
+    room_ -= slot.charge;
+    fast_ = &slot;
+    return true;
   }
+  void begin_hook();
+  void end_hook();
   void on_slow_block(uint64_t pc, uint32_t size);
   Block& refreshed(Block* block, uint64_t pc, uint32_t size);
   void run_block(Block& block, uint64_t room);
@@ -152,6 +152,12 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::optional<CpuExit> exit_;
   std::exception_ptr failure_;
   std::string error_;
+
+  // While blocks run the fast way: how many more instructions may, and the slot of the last block. `room_` and the
+  // count of all instructions, that block's included, add up to `top_`. begin_hook() makes `retired` and what follows
+  // below of these, end_hook() these of those.
+  uint64_t room_ = 0, top_ = 0;
+  const BlockTable::Slot* fast_ = nullptr;
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
   Block* block_ = nullptr;

@@ -22,6 +22,10 @@ class ExploreCommand final : public Command {
     app.add_option("--schedules", explore_.schedules, "to try, at most")
         ->check(whole_number())
         ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
+    app.add_option("--jobs", explore_.jobs, "processes that run them; what is found does not depend on it")
+        ->type_name("N")
+        ->check(whole_number())
+        ->check(CLI::Range(1, 256));
     app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")
         ->type_name("FILE");
     app.add_option("--record", record_, "where the failure's trace goes; else SCENARIO.trace")->type_name("TRACE");

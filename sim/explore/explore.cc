@@ -7,6 +7,7 @@
 
 #include "models/base/prng.h"
 #include "sim/explore/strategies/strategies.h"
+#include "sim/explore/workers.h"
 #include "sim/run.h"
 
 namespace xensim::sim {
@@ -15,38 +16,91 @@ namespace {
 
 constexpr uint64_t kProgressEvery = 64;
 
+// Schedules are run in rounds. What a round's strategies know of earlier schedules is what was known before the round,
+// so that it does not matter who runs which.
+constexpr uint64_t kFirstRound = 256;
+constexpr uint64_t kLongestRound = 16384;
+
 class Explorer {
  public:
   Explorer(const Scenario& scenario, const ExploreOptions& options, Machine& machine)
-      : scenario_(scenario), options_(options), machine_(machine), seeds_(options.seed), labels_(machine.labels()) {}
+      : scenario_(scenario), options_(options), machine_(machine), labels_(machine.labels()) {}
 
   Result<ExploreReport> run() {
     XS_TRY(report_.found.hash, scenario_hash(scenario_));
     report_.found.scenario = scenario_.name;
     report_.shrunk = report_.found;
+    std::unique_ptr<Workers> workers;
     // The length of the default schedule tells PCT where its change points may lie.
     ReplayStrategy plain({}, labels_);
     uint64_t length = run_under(plain).points;
-    while (report_.schedules < options_.schedules) {
-      const uint64_t seed = seeds_.next();
-      const auto strategy = make(seed, length);
-      const Outcome outcome = run_under(*strategy);
-      ++report_.schedules;
-      report_.points += outcome.points;
-      length = std::max(length, outcome.points);
-      if (outcome.failure) {
-        XS_TRY_STATUS(found(seed, length, outcome));
+    if (options_.jobs > 1) {
+      XS_TRY(workers, Workers::start(options_.jobs, [this](const Share& share) { return run_share(share); }));
+    }
+    uint64_t round = kFirstRound;
+    for (uint64_t first = 0; first < options_.schedules; first += round, round = std::min(2 * round, kLongestRound)) {
+      const uint64_t end = first + std::min(round, options_.schedules - first);
+      std::vector<ShareResult> results;
+      if (workers) {
+        XS_TRY(results, workers->run(first, end, length));
+      } else {
+        results.push_back(run_share({first, 1, end, length}));
+      }
+      const auto failed = take(results, first, end);
+      if (failed) {
+        workers.reset();
+        XS_TRY_STATUS(found(*failed, length));
         break;
       }
-      if (options_.on_progress && report_.schedules % kProgressEvery == 0) options_.on_progress(report_.schedules);
+      for (const ShareResult& result : results) {
+        for (const uint64_t points : result.points) length = std::max(length, points);
+      }
+      if (options_.on_progress) options_.on_progress(report_.schedules);
     }
     return std::move(report_);
   }
 
  private:
-  std::unique_ptr<Strategy> make(uint64_t seed, uint64_t length) const {
+  // The strategy of the schedule of this number, from 0.
+  std::unique_ptr<Strategy> make(uint64_t number, uint64_t length) const {
+    Prng seeds(options_.seed);
+    seeds.skip(number);
+    const uint64_t seed = seeds.next();
     if (options_.strategy == "pct") return make_pct(seed, options_.depth, length);
     return make_random(seed);
+  }
+
+  ShareResult run_share(const Share& share) {
+    ShareResult result;
+    for (uint64_t number = share.first; number < share.end; number += share.step) {
+      const auto strategy = make(number, share.length);
+      const Outcome outcome = run_under(*strategy);
+      result.points.push_back(outcome.points);
+      if (outcome.failure) {
+        result.failed = number;
+        break;
+      }
+      const bool alone = share.step == 1;
+      if (alone && options_.on_progress && (number + 1) % kProgressEvery == 0) options_.on_progress(number + 1);
+    }
+    return result;
+  }
+
+  // Counts a round's schedules up to the first that failed, and gives that one's number.
+  std::optional<uint64_t> take(const std::vector<ShareResult>& results, uint64_t first, uint64_t end) {
+    std::optional<uint64_t> failed;
+    for (const ShareResult& result : results) {
+      if (result.failed && (!failed || *result.failed < *failed)) failed = result.failed;
+    }
+    report_.schedules = failed ? *failed + 1 : end;
+    for (size_t share = 0; share < results.size(); ++share) {
+      uint64_t number = first + share;
+      for (const uint64_t points : results[share].points) {
+        if (number < report_.schedules) report_.points += points;
+        number += results.size();
+      }
+    }
+    return failed;
   }
 
   Outcome run_under(Strategy& strategy) {
@@ -65,18 +119,20 @@ class Explorer {
     return outcome.failure && outcome.failure->kind == kind;
   }
 
-  Status found(uint64_t seed, uint64_t length, const Outcome& outcome) {
-    report_.found_at = report_.schedules;
-    const FailureKind kind = outcome.failure->kind;
-    const auto strategy = make(seed, length);
-    NotingStrategy noting(*strategy, labels_);
+  Status found(uint64_t number, uint64_t length) {
+    report_.found_at = number + 1;
+    const auto strategy = make(number, length);
+    const Outcome outcome = run_under(*strategy);
+    const auto same = make(number, length);
+    NotingStrategy noting(*same, labels_);
     const Outcome again = run_under(noting);
-    if (!again.failure || again.failure->kind != kind) {
+    if (!outcome.failure || !again.failure || again.failure->kind != outcome.failure->kind) {
       return input_error(
           fmt::format("{}: schedule {} failed and then did not: the guest is not deterministic under the native "
                       "backend (uninitialised memory?)",
                       scenario_.path, report_.found_at));
     }
+    const FailureKind kind = outcome.failure->kind;
     report_.found.decisions = noting.decisions();
     report_.shrunk.decisions =
         shrink_decisions(report_.found.decisions, [&](const auto& decisions) { return fails(decisions, kind); });
@@ -88,7 +144,6 @@ class Explorer {
   const Scenario& scenario_;
   const ExploreOptions& options_;
   Machine& machine_;
-  Prng seeds_;
   std::vector<std::string> labels_;
   ExploreReport report_;
 };

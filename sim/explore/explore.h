@@ -20,6 +20,7 @@ struct ExploreOptions {
   unsigned depth = 3;               // pct: bug depth, at least 1
   uint64_t seed = 0;
   uint64_t schedules = 10'000;  // to try, at most
+  unsigned jobs = 1;            // processes that run them; the report is the same for any number
   std::string trace_path;       // where the trace of the shrunk failure goes; empty: none
   // Called now and then with the schedules tried so far; for a progress line alone.
   std::function<void(uint64_t)> on_progress;

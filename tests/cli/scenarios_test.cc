@@ -152,6 +152,26 @@ TEST_CASE("the poller is lost under flavour kvm and never under xen") {
   CHECK(run_json({"explore", scenario, "--flavour", "xen", "--schedules", "5000"}, 0)["result"] == "pass");
 }
 
+TEST_CASE("explore reports the same whatever the number of jobs") {
+  const auto report = [](const std::string& scenario, const std::string& jobs, const std::string& strategy,
+                         int status) {
+    json object = run_json({"explore", kScenarios + scenario, "--jobs", jobs, "--strategy", strategy, "--schedules",
+                            "3000", "--schedule", "jobs.schedule", "--record", "jobs.trace"},
+                           status);
+    if (status == 1) object["schedule_text"] = read_text(scratch_folder() + "/jobs.schedule");
+    return without_times(object);
+  };
+  for (const char* strategy : {"random", "pct"}) {
+    const json alone = report("/races/evtchn_affinity.toml", "1", strategy, 1);
+    for (const char* jobs : {"2", "3", "7"}) CHECK(report("/races/evtchn_affinity.toml", jobs, strategy, 1) == alone);
+  }
+  CHECK(report("/races/evtchn_affinity_fixed.toml", "3", "random", 0) ==
+        report("/races/evtchn_affinity_fixed.toml", "1", "random", 0));
+  const Ran none = run_program({"explore", kScenarios + "/races/poller.toml", "--jobs", "0"});
+  CHECK(none.status == 2);
+  CHECK(none.err.find("--jobs") != std::string::npos);
+}
+
 TEST_CASE("a recorded failure is replayed, run again and shrunk") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   const Ran found =

@@ -14,6 +14,7 @@
 #define STACK_SHIFT 16
 #define MAX_VCPUS 8
 #define KERNEL_DS 0x18
+#define NX 0x80000000 /* in the upper half of a page table's entry */
 
     /* Eight bytes of descriptor: some loaders read a native word of 64 bits whatever the ELF's class. */
     .section .note.pvh, "a", @note
@@ -53,15 +54,36 @@ xs_start:
     .type xs_build_page_tables, @function
 xs_build_page_tables:
 #ifdef __x86_64__
-    /* The first 4 GiB, 2 MiB a page; only the top entry admits ring 3, so that a program may add user pages elsewhere. */
+    /* The first 4 GiB, 2 MiB a page, the first of these 4 KiB a page; only the top entry admits ring 3, so that a program may add user
+     * pages elsewhere. What is not text is not executable, but for the hypercall page. */
     mov $xs_page_directories, %edi
     mov $0x83, %eax
     mov $2048, %ecx
 1:  mov %eax, (%edi)
-    movl $0, 4(%edi)
+    movl $NX, 4(%edi)
     add $0x200000, %eax
     add $8, %edi
     loop 1b
+    mov $xs_page_table, %edi
+    mov $0x03, %eax
+    mov $512, %ecx
+1:  mov %eax, (%edi)
+    movl $NX, 4(%edi)
+    add $0x1000, %eax
+    add $8, %edi
+    loop 1b
+    movl $xs_page_table + 3, xs_page_directories
+    movl $0, xs_page_directories + 4
+    mov $xs_image_start, %eax
+1:  mov %eax, %edi
+    shr $9, %edi
+    movl $0, xs_page_table + 4(%edi)
+    add $0x1000, %eax
+    cmp $xs_text_end, %eax
+    jb 1b
+    mov $xs_hypercall_page, %edi
+    shr $9, %edi
+    movl $0, xs_page_table + 4(%edi)
     movl $xs_page_directories + 0x0003, xs_pdpt
     movl $xs_page_directories + 0x1003, xs_pdpt + 8
     movl $xs_page_directories + 0x2003, xs_pdpt + 16
@@ -92,9 +114,9 @@ xs_enable_paging:
     mov $xs_pml4, %eax
     mov %eax, %cr3
 #ifdef __x86_64__
-    mov $0xc0000080, %ecx /* EFER: long mode, SYSCALL */
+    mov $0xc0000080, %ecx /* EFER: long mode, SYSCALL, NX pages */
     rdmsr
-    or $0x101, %eax
+    or $0x901, %eax
     wrmsr
 #endif
     mov %cr0, %eax
@@ -250,11 +272,12 @@ xs_start_info:
 
     .section .bss.pages, "aw", @nobits
     .balign 4096
-    .globl xs_pml4, xs_pdpt
+    .globl xs_pml4, xs_pdpt, xs_page_directories, xs_page_table
 xs_pml4: .skip 4096
 #ifdef __x86_64__
 xs_pdpt: .skip 4096
 xs_page_directories: .skip 4 * 4096
+xs_page_table: .skip 4096
 #endif
 
     .section .note.GNU-stack, "", @progbits

@@ -6,7 +6,7 @@ unsigned char xs_stacks[XS_MAX_VCPUS][XS_STACK_BYTES]
 
 uint32_t xs_cpuid_base;
 unsigned char xs_upcall_wants_eoi[XS_MAX_VCPUS];
-unsigned char xs_hypercall_page[XS_PAGE] XS_PAGE_ALIGNED;
+unsigned char xs_hypercall_page[XS_PAGE] XS_PAGE_ALIGNED __attribute__((section(".bss.pages")));
 
 #ifdef __x86_64__
 struct gate {
@@ -69,6 +69,18 @@ uintptr_t xs_read_cr2(void) {
   uintptr_t v;
   __asm__ volatile("mov %%cr2,%0" : "=r"(v));
   return v;
+}
+
+void xs_make_executable(const volatile void* page) {
+#ifdef __x86_64__
+  extern uint64_t xs_page_directories[4 * 512], xs_page_table[512];
+  uintptr_t at = (uintptr_t)page;
+  uint64_t* entry = at < 0x200000 ? &xs_page_table[at >> 12] : &xs_page_directories[at >> 21];
+  *entry &= ~(1ull << 63);
+  __asm__ volatile("invlpg %0" : : "m"(*(const volatile char*)page) : "memory");
+#else
+  (void)page;
+#endif
 }
 
 void xs_cli(void) { __asm__ volatile("cli" : : : "memory"); }

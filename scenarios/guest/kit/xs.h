@@ -176,6 +176,10 @@ void xs_on_vector(unsigned vector, xs_vector_handler handler);
 /* Lets ring 3 use INT n with this vector. */
 void xs_allow_user_int(unsigned vector);
 uintptr_t xs_read_cr2(void);
+/* Pages of the first 4 GiB but those of the text and the kit's hypercall page are not executable in 64-bit programs (32-bit ones have
+ * no such pages). Makes one executable, and behind the first 2 MiB the 2 MiB around it. On the calling vCPU at once, on others that
+ * start later. */
+void xs_make_executable(const volatile void* page);
 
 #define XS_KERNEL_CS32 0x08
 #define XS_KERNEL_CS64 0x10
