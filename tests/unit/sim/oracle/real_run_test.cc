@@ -63,7 +63,7 @@ TEST_CASE("each implementation is asked by its script, with the run's words") {
   CHECK(words("xen", "a", options) == "a: -v 1 -m 64 -t 9 --log /tmp/l /x/a.elf");
 }
 
-TEST_CASE("an answer is a transcript; one guest that did not power off is no error") {
+TEST_CASE("an answer is a transcript, and one guest that did not power off is no error") {
   Scripts scripts;
   scripts.write("xen-oracle", "echo '# Xen 9'; echo 'a: 1'; echo 'a= crash'; exit 1");
   const auto answer = run_real(*find_real_one("xen"), run_of("a"), {"/x/a.elf"}, scripts.options());

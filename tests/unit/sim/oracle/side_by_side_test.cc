@@ -1,3 +1,4 @@
+// How lines of two transcripts are matched, counted and shown.
 #include "sim/oracle/side_by_side.h"
 
 #include <doctest/doctest.h>

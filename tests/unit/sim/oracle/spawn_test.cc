@@ -1,3 +1,4 @@
+// Programs of the host: output, notes, status.
 #include "sim/oracle/spawn.h"
 
 #include <doctest/doctest.h>
