@@ -14,12 +14,4 @@ struct steps {
   uint32_t b_is_there, a_is_done;
 };
 
-/* Waits a millisecond on a masked port that nobody sends. */
-static inline void nap(void) {
-  static evtchn_port_t port;
-  if (!port && xs_bind_ipi(0, &port)) xs_error("no port to nap on");
-  xs_event_mask(port);
-  xs_poll(&port, 1, xs_now_ns() + XS_MS);
-}
-
 #endif

@@ -40,13 +40,13 @@ void xs_main(void) {
   XS_STORE(&request[0], PUBLIC);
   grant(REF_REQUEST, request);
   grant(REF_STEPS, &shared);
-  while (!XS_LOAD(&shared.steps.b_is_there)) nap();
+  while (!XS_LOAD(&shared.steps.b_is_there)) xs_pause();
   if (end_access(REF_REQUEST)) XS_STORE(&request[0], SECRET);
   XS_STORE(&shared.steps.a_is_done, 1);
   for (;;) {
     uint16_t flags = XS_LOAD(&table[REF_STEPS].flags);
     if (!(flags & (GTF_reading | GTF_writing))) break;
-    nap();
+    xs_pause();
   }
   xs_success();
 }

@@ -24,11 +24,10 @@ static void unmap(const volatile void* at, grant_handle_t handle) {
 
 void xs_main(void) {
   grant_handle_t steps = 0, page = 0;
-  while (map(REF_STEPS, &shared, GNTMAP_host_map, &steps) != GNTST_okay) nap();
+  while (map(REF_STEPS, &shared, GNTMAP_host_map, &steps) != GNTST_okay) xs_pause();
   XS_STORE(&shared.steps.b_is_there, 1);
-  xs_delay(1000000);
   int mapped = map(REF_REQUEST, request, GNTMAP_host_map | GNTMAP_readonly, &page) == GNTST_okay;
-  while (!XS_LOAD(&shared.steps.a_is_done)) nap();
+  while (!XS_LOAD(&shared.steps.a_is_done)) xs_pause();
   uint32_t seen = PUBLIC;
   if (mapped) {
     seen = XS_LOAD(&request[0]);
