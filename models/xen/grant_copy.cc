@@ -114,10 +114,10 @@ class Copier {
 };
 
 int16_t Copier::find_domain(const CopyPointer& pointer, Domain*& domain) const {
-  if (pointer.domid != DOMID_SELF && !pointer.is_gref) return GNTST_permission_denied;
   domain = context_.domain_by_any_id(DomId{pointer.domid});
   const bool is_toolstack = pointer.domid == 0 && !context_.flavour().no_toolstack_domain;
-  return domain != nullptr || is_toolstack ? GNTST_okay : GNTST_bad_domain;
+  if (domain == nullptr && !is_toolstack) return GNTST_bad_domain;
+  return pointer.domid == DOMID_SELF || pointer.is_gref ? GNTST_okay : GNTST_permission_denied;
 }
 
 int16_t Copier::find_domains(const CopyOp& op) {

@@ -89,7 +89,7 @@ int16_t create_host_mapping(Entry& entry, Domain& mapper, const GrantMapping& ma
     const LockGuard guard(entry, p2m.lock);
     if (!p2m.lookup(gfn).is_grant()) {
       // A page of the mapper's own is not mapped twice: its first place becomes a hole, whatever comes of the second.
-      const std::optional<Gfn> old = p2m.owns_ram(mapping.frame) ? p2m.gfn_of(mapping.frame) : std::nullopt;
+      const std::optional<Gfn> old = p2m.gfn_of(mapping.frame);
       if (old && *old != gfn) p2m.set(*old, {});
       if (gfn.v >= kMaxGfn) return GNTST_general_error;
       p2m.set(gfn, {is_readonly(mapping) ? PageType::kGrantRo : PageType::kGrantRw, mapping.frame});
@@ -116,9 +116,12 @@ int16_t pin_and_show(Entry& entry, Domain& mapper, Domain& owner, GrantMapping& 
 }
 
 // What an operation on a grant of domain 0 finds where the machine has none of its own: Xen's always exists, and grants
-// nothing.
-int16_t map_of_absent(const Entry& entry, const GrantMapping& mapping) {
+// nothing. As in each map that fails, a handle has been taken and given back.
+int16_t map_of_absent(Entry& entry, Maptrack& handles, uint32_t vcpu, const GrantMapping& mapping) {
   if (mapping.granter != 0 || entry.flavour().no_toolstack_domain) return GNTST_bad_domain;
+  const uint32_t handle = handles.take(entry, vcpu);
+  if (handle == kInvalidHandle) return GNTST_no_space;
+  handles.put(entry, handle);
   return mapping.ref < kToolstackGrants ? GNTST_general_error : GNTST_bad_gntref;
 }
 
@@ -130,8 +133,8 @@ int16_t map_grant(Entry& entry, Domain& mapper, uint32_t vcpu, GrantMapping& map
       (mapper.privileged() ? 0u : GNTMAP_device_map) | GNTMAP_application_map | GNTMAP_contains_pte;
   if ((mapping.flags & refused) != 0) return GNTST_general_error;
   Domain* const owner = entry.hv.find_domain(DomId{mapping.granter});
-  if (owner == nullptr) return map_of_absent(entry, mapping);
   Maptrack& handles = mapper.grants().maptrack;
+  if (owner == nullptr) return map_of_absent(entry, handles, vcpu, mapping);
   const uint32_t handle = handles.take(entry, vcpu);
   if (handle == kInvalidHandle) return GNTST_no_space;
   const int16_t status = pin_and_show(entry, mapper, *owner, mapping);

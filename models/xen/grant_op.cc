@@ -89,7 +89,7 @@ int64_t get_status_frames(HypercallContext& context, Gva at, uint32_t count) {
 }
 
 int64_t query_size(HypercallContext& context, Gva at, uint32_t count) {
-  if (count != 1) return -XEN_EINVAL;
+  if (count != 1 && !context.flavour().grant_count_ignored) return -XEN_EINVAL;
   gnttab_query_size op;
   if (!read_guest(context, at, op)) return -XEN_EFAULT;
   Domain* domain = nullptr;
@@ -202,7 +202,7 @@ int64_t do_grant_table_op(HypercallContext& context) {
   const Gva list{context.arg(1)};
   const auto count = static_cast<uint32_t>(context.arg(2));
   if (!is_offered(context, op)) return -XEN_ENOSYS;
-  if (static_cast<int32_t>(count) < 0) return -XEN_EINVAL;
+  if (static_cast<int32_t>(count) < 0 && !context.flavour().grant_count_ignored) return -XEN_EINVAL;
   const bool wide = context.mode64();
   switch (op) {
     case GNTTABOP_query_size: return query_size(context, list, count);

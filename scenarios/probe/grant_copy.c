@@ -53,7 +53,8 @@ static void version_1(void) {
   SHOW_GNTST(copy(own, bad, 12, 0), "to no page");
   SHOW_GNTST(copy(by_gfn(DOMID_SELF, xs_gfn(&xs_shared_info), 0), own, 12, 0), "from shared_info");
   SHOW_GNTST(copy(by_gfn(DOMID_SELF, xs_gfn(&grants), 64), own, 8, 0), "from the grant table");
-  probe_dump(mine, 8, 2, "  entry 8");
+  probe_dump(mine, 2, 2, "  entry 8, flags");
+  probe_dump(mine + 4, 4, 2, "  entry 8, frame");
   SHOW_GNTST(to(9, 0, 0, 12), "to a read-only grant");
   show_v1("  its entry", 9);
   SHOW_GNTST(from(10, 0, 0, 12), "from a grant to another");
