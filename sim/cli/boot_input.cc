@@ -23,8 +23,12 @@ constexpr std::array kInitrdMagics = {"070701"sv,           "070702"sv,   "\x1f\
                                       "\x28\xb5\x2f\xfd"sv, "\x02\x21"sv, "BZh"sv,      "\x5d\x00\x00"sv,
                                       "\x89\x4c\x5a\x4f"sv};
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kOptionOfKey = {
-    {{"guest.memory", "--memory"}, {"guest.vcpus", "--vcpus"}, {"machine.time_limit", "--time-limit"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kOptionOfKey = {
+    {{"guest.memory", "--memory"},
+     {"guest.vcpus", "--vcpus"},
+     {"guest.command", "--exec"},
+     {"guest.cmdline", "--append"},
+     {"machine.time_limit", "--time-limit"}}};
 
 }  // namespace
 
