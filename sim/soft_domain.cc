@@ -170,10 +170,11 @@ void SoftDomain::run(Actor& actor) {
     machine_.api_->before_run(ref(vcpu));
   }
   if (self.halted) {
-    if (!interrupt_deliverable(self)) return after_halt(self);
+    if (!self.nmi && !interrupt_deliverable(self)) return after_halt(self);
     self.halted = false;
     cpu_->raise_interrupt(vcpu);
   }
+  self.nmi = false;
   if (self.stopped_at != nullptr) {
     write_point_event(*self.stopped_at);
     self.stopped_instructions = cpu_->instructions(vcpu);
@@ -227,7 +228,7 @@ void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
 void SoftDomain::after_halt(Vcpu& self) {
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   const bool enabled = (cpu_->regs(vcpu).rflags & kRflagsIf) != 0;
-  if (enabled && interrupt_deliverable(self)) return;
+  if (self.nmi || (enabled && interrupt_deliverable(self))) return;
   machine_.api_->halt(ref(vcpu), enabled);
   if (self.actor->can_run()) return;
   self.actor->at = {PointOp::kBlocked, 0, nullptr};
@@ -297,7 +298,7 @@ void SoftDomain::set_result(Vcpu& self) {
   constexpr uint64_t kInstructionBytes = 3;  // VMCALL and VMMCALL
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   cpu_->set_gpr(vcpu, kRax, self.result);
-  const xen::HypercallRegs* const again = machine_.api_->preempted(ref(vcpu));
+  const xen::HypercallRegs* const again = machine_.api_->continuation_of(ref(vcpu));
   if (again == nullptr) return;
   CpuRegs regs = cpu_->regs(vcpu);
   regs.rip -= kInstructionBytes;
@@ -427,6 +428,22 @@ void SoftDomain::interrupt_ready(VcpuId vcpu) {
   cpu_->raise_interrupt(vcpu);
   Vcpu& self = state(vcpu);
   if (self.halted && !self.actor->core_runnable && apic(vcpu).has_deliverable()) machine_.api_->wake(ref(vcpu), false);
+}
+
+void SoftDomain::preempt(VcpuId vcpu) {
+  state(vcpu).was_blocked = true;
+  machine_.as_actor(*state(vcpu).actor, [&] { machine_.api_->preempted(ref(vcpu)); });
+}
+
+void SoftDomain::inject_nmi(VcpuId vcpu) {
+  state(vcpu).nmi = true;
+  cpu_->raise_nmi(vcpu);
+}
+
+// From a local APIC: unlike the hypervisor's, it wakes by itself.
+void SoftDomain::nmi(VcpuId vcpu) {
+  inject_nmi(vcpu);
+  if (state(vcpu).halted && !state(vcpu).actor->core_runnable) machine_.api_->wake(ref(vcpu), false);
 }
 
 void SoftDomain::software_enabled(VcpuId vcpu) { machine_.api_->lapic_enabled(ref(vcpu)); }

@@ -13,8 +13,8 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool look =
-      stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
+  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->nmi ||
+                    current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
   repeat_left_ = 0;
 }
@@ -104,6 +104,7 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   rep_pc_ = kNone;
   if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
+  if (current_->nmi && !requests_held() && take_nmi()) return;
   if (current_->interrupt && !requests_held() && take_interrupt()) return;
   if (!requests_held()) natural_end_ = current_->retired + block.count;
   if (current_->owed_shadow) {
@@ -179,6 +180,15 @@ bool SoftCpu::interrupts_open() {
   uint64_t flags = 0;
   uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
   return (flags & flag::kIf) && !current_->owed_shadow && !state().shadow();
+}
+
+bool SoftCpu::take_nmi() {
+  if (current_->owed_shadow || state().shadow()) return false;
+  current_->nmi = false;
+  attend();
+  deliver_event({.kind = EventKind::kExternal, .vector = kNmi});
+  if (!exit_) divert();
+  return true;
 }
 
 // True: an interrupt was delivered and the block is not to be run.

@@ -135,6 +135,14 @@ void SoftCpu::raise_interrupt(VcpuId id) {
   attend();
 }
 
+void SoftCpu::raise_nmi(VcpuId id) {
+  Vcpu& v = vcpu(id);
+  v.nmi = true;
+  if (!running_ || &v != current_) return;
+  if (in_mmio_) v.hold_until = natural_end_;
+  attend();
+}
+
 CpuRegs SoftCpu::regs(VcpuId id) const {
   const State& s = state_of(id);
   CpuRegs r;
@@ -206,7 +214,7 @@ void SoftCpu::init(VcpuId id) {
   // are kept.
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
-  v.interrupt = v.owed_shadow = v.skip_point = false;
+  v.interrupt = v.nmi = v.owed_shadow = v.skip_point = false;
   v.hold_until = 0;
   if (loaded_ != id.v) return;
   dirty_ = true;

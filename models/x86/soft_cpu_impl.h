@@ -21,6 +21,7 @@ struct Vcpu {
   MsrFile msrs;
   uint64_t retired = 0;
   bool interrupt = false;  // raise_interrupt was called
+  bool nmi = false;        // raise_nmi was called
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -38,6 +39,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void limit_slice(uint64_t more) override;
   void request_stop() override;
   void raise_interrupt(VcpuId vcpu) override;
+  void raise_nmi(VcpuId vcpu) override;
   CpuRegs regs(VcpuId vcpu) const override;
   void set_regs(VcpuId vcpu, const CpuRegs& regs) override;
   uint64_t gpr(VcpuId vcpu, Gpr reg) const override;
@@ -102,6 +104,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   uint64_t repeats_left(const Block& block) const;
   bool at_rep_end(const Block& block);
   bool take_interrupt();
+  bool take_nmi();
   bool interrupts_open();
   void divert();
   void step_one(const Block& block);

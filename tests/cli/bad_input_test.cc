@@ -38,7 +38,8 @@ TEST_CASE("a guest that does not fit its memory is refused") {
   const std::string guest = XENSIM_BINARY_DIR "/guests/evtchn_affinity.elf";
   check_refused({"run", guest, "--memory", "1M"}, "guest.memory: \"1M\" is not allowed");
   check_refused({"run", guest, "--vcpus", "129"}, "guest.vcpus: 129 is not allowed (1 to 128)");
-  check_refused({"run", guest, "--flavour", "hyperv"}, "machine.flavour: \"hyperv\" is not allowed (\"xen\", \"kvm\")");
+  check_refused({"run", guest, "--flavour", "hyperv"},
+                "machine.flavour: \"hyperv\" is not allowed (\"xen\", \"xen-4.20\", \"kvm\", each with +TRAIT)");
   check_refused({"run", guest, "--time-limit", "never"}, "machine.time_limit");
   check_refused({"run", guest, "--backend", "hard"}, "no such backend (soft, native, kvm)");
   check_refused({"run", guest, "--backend", "native"}, "runs on soft alone");
