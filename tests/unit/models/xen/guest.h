@@ -38,8 +38,10 @@ class Guest {
 
   // A hypercall of `who`; in 32-bit mode the result is sign-extended from its 32 bits.
   int64_t call(VcpuRef who, uint64_t nr, std::array<uint64_t, 6> args = {}) {
+    ++inside_;
     const uint64_t result = core.api->hypercall(
         who, {.mode64 = mode64, .cpl = cpl, .interrupts_enabled = interrupts_enabled, .nr = nr, .args = args});
+    if (--inside_ == 0) check_invariants();
     if (mode64) return static_cast<int64_t>(result);
     XS_CHECK(result >> 32 == 0);
     return static_cast<int32_t>(result);
@@ -145,6 +147,14 @@ class Guest {
   bool mode64 = true;
   bool interrupts_enabled = true;
   uint8_t cpl = 0;
+
+ private:
+  // They must hold after each call.
+  void check_invariants() {
+    const std::vector<std::string> broken = core.inspector->broken_invariants();
+    XS_CHECK_MSG(broken.empty(), broken.front());
+  }
+  unsigned inside_ = 0;  // calls that are under way: one may come in the middle of another
 };
 
 }  // namespace xensim
