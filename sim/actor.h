@@ -24,10 +24,11 @@ struct Actor {
   bool core_runnable = false;         // a vCPU: as the core says; others: there is work
   bool in_entry = false;              // inside the core (or about to finish there): must go on even where blocked
   bool ended = false;                 // its domain is over
+  bool paused = false;                // its domain waits for a soft reset
   xen::LockState* waiting = nullptr;  // the lock that it wants
   PointKey at;                        // where it was cut
 
-  bool can_run() const { return waiting == nullptr && (in_entry || (core_runnable && !ended)); }
+  bool can_run() const { return waiting == nullptr && (in_entry || (core_runnable && !ended && !paused)); }
 };
 
 }  // namespace xensim::sim

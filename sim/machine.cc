@@ -102,8 +102,8 @@ void Machine::reset(const MachineOptions& options) {
   occurrences_.clear();
   context_ = {};
   prng_ = Prng(options.seed);
-  current_ = nullptr;
-  cutting_ = finished_ = fair_ = false;
+  current_ = on_processor_ = nullptr;
+  cutting_ = finished_ = fair_ = any_resetting_ = false;
   runnable_ = 0;
   next_ = 0;
   turns_ = actor_runs_ = 0;
@@ -114,11 +114,11 @@ void Machine::reset(const MachineOptions& options) {
   shared_holders_.clear();
   outcome_ = {};
   for (Domain& domain : domains_) {
-    domain.ended = false;
+    domain.ended = domain.resetting = false;
     domain.partial_line.clear();
   }
   for (const auto& actor : actors_) {
-    actor->core_runnable = actor->in_entry = actor->ended = false;
+    actor->core_runnable = actor->in_entry = actor->ended = actor->paused = false;
     actor->waiting = nullptr;
     actor->at = {};
     if (actor->fiber) actor->fiber->abandon();
@@ -207,6 +207,34 @@ void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
   if (writer_) writer_->write(traces::Exit{domain.id, reason});
   domain_ended(domain);
   if (all_ended()) finished_ = true;
+}
+
+// The machine is the toolstack too: it lets a domain run on after a soft reset where its configuration says so.
+void Machine::pause_for_soft_reset(Domain& domain) {
+  domain.resetting = any_resetting_ = true;
+  for (const ActorId id : domain.vcpus) {
+    actors_[id]->paused = true;
+    refresh(*actors_[id]);
+  }
+}
+
+void Machine::soft_reset_paused() {
+  any_resetting_ = false;
+  for (Domain& domain : domains_) {
+    if (!domain.resetting) continue;
+    const auto inside = [&](ActorId id) { return actors_[id]->in_entry; };
+    if (std::any_of(domain.vcpus.begin(), domain.vcpus.end(), inside)) {
+      any_resetting_ = true;
+      continue;
+    }
+    domain.resetting = false;
+    const int result = as_actor(*actors_[0], [&] { return api_->soft_reset(domain.id); });
+    XS_CHECK(result == 0);
+    for (const ActorId id : domain.vcpus) {
+      actors_[id]->paused = false;
+      refresh(*actors_[id]);
+    }
+  }
 }
 
 void Machine::account_ends() {

@@ -74,6 +74,7 @@ class Machine : protected xen::Platform {
     uint64_t bytes = 0;  // of the block
     bool ended = false;
     xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;
+    bool resetting = false;  // it has asked for a soft reset, which waits until its vCPUs are out of the core
     std::vector<ActorId> vcpus;
     std::string partial_line;
   };
@@ -104,6 +105,8 @@ class Machine : protected xen::Platform {
   // A timer of a domain's devices is due.
   virtual void device_timer_due(DomId, uint32_t) {}
   virtual void runnable_changed(Actor&) {}
+  // In a plain run with stolen time: another vCPU takes the processor of this one, which could go on.
+  virtual void preempt(Actor&) {}
   // Virtual time within the slice that runs: instructions since time_ was brought up to date.
   virtual uint64_t unaccounted_instructions() const { return 0; }
   virtual uint64_t total_instructions() const { return 0; }
@@ -245,6 +248,9 @@ class Machine : protected xen::Platform {
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
   void drive_owner(xen::LockState& lock);
+  void account_steal(Actor& next);
+  void pause_for_soft_reset(Domain& domain);
+  void soft_reset_paused();
   void account_ends();
   void check_expectations();
   bool all_ended() const;
@@ -262,6 +268,8 @@ class Machine : protected xen::Platform {
   size_t recorded_input_ = 0;  // the next of those that a trace recorded
   std::vector<std::unique_ptr<Invariant>> invariants_;
   bool fair_ = false;
+  bool any_resetting_ = false;
+  Actor* on_processor_ = nullptr;  // a plain run with stolen time: the vCPU that ran last
   uint64_t point_limit_ = 0;
   xen::LockState* drive_until_free_ = nullptr;
   static constexpr uint32_t kSharedLock = 1u << 31;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "models/base/check.h"
 #include "sim/machine.h"
@@ -180,6 +181,8 @@ void Machine::explore_loop() {
   next_ = default_choice({0, {}, 0, runnable_, kNowhere, 0});
   const PointKey blocked{PointOp::kBlocked, 0, nullptr};
   while (!finished_) {
+    if (any_resetting_) [[unlikely]]
+      soft_reset_paused();
     if (runnable_ == 0) {
       if (!idle()) return nothing_to_run();
       continue;
@@ -237,6 +240,8 @@ void Machine::plain_loop() {
   while (!finished_) {
     ++turns_;
     take_typed();
+    if (any_resetting_) [[unlikely]]
+      soft_reset_paused();
     if (context_.time >= events_due_.next()) take_due();
     while (timers_->core_runnable || outside_->core_runnable) {
       if (timers_->core_runnable) run_actor(*timers_);
@@ -259,8 +264,16 @@ void Machine::plain_loop() {
       if (!idle() && !waited) return nothing_to_run();
       continue;
     }
+    if (scenario_.clock.steal) account_steal(*actors_[turn]);
     run_actor(*actors_[turn]);
   }
+}
+
+// All vCPUs share one processor: who has to wait for it while it could run has that time stolen.
+void Machine::account_steal(Actor& next) {
+  Actor* const before = std::exchange(on_processor_, &next);
+  if (before == nullptr || before == &next || !before->can_run() || before->in_entry) return;
+  preempt(*before);
 }
 
 void Machine::drive_owner(xen::LockState& lock) {

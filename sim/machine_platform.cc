@@ -171,9 +171,15 @@ void Machine::outside_event(DomId dom, Port port) {
   due_outside_.push_back(notified);
   outside_->core_runnable = true;
   refresh(*outside_);
+  runnable_changed(*outside_);
 }
 
-void Machine::shutdown(DomId dom, xen::ShutdownReason reason) { end_domain(domain_of(dom), reason); }
+void Machine::shutdown(DomId dom, xen::ShutdownReason reason) {
+  Domain& domain = domain_of(dom);
+  const bool resumes = domain.config->soft_reset_resumes || flavour_.soft_reset_in_place;
+  if (reason == xen::ShutdownReason::kSoftReset && resumes) return pause_for_soft_reset(domain);
+  end_domain(domain, reason);
+}
 
 void Machine::console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) {
   console_bytes(domain_of(dom), channel, text);

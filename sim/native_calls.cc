@@ -100,7 +100,7 @@ uint64_t NativeMachine::guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a
   regs.args = {a0, a1, a2, a3, a4, 0};
   for (;;) {
     const uint64_t result = api_->hypercall(vcpu.actor->info.vcpu, regs);
-    const xen::HypercallRegs* const again = api_->preempted(vcpu.actor->info.vcpu);
+    const xen::HypercallRegs* const again = api_->continuation_of(vcpu.actor->info.vcpu);
     if (again != nullptr) regs = *again;
     vcpu.actor->in_entry = false;
     refresh(*vcpu.actor);

@@ -58,7 +58,7 @@ Status add_image(traces::TraceInfo& info, const std::string& path, uint16_t dom)
 
 Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend) {
   XS_TRY(const auto flavour, xen::flavour_by_name(scenario.flavour));
-  if (scenario.flavour == "kvm" && scenario.guests.size() > 1) {
+  if (scenario.flavour.starts_with("kvm") && scenario.guests.size() > 1) {
     return input_error(fmt::format("{}: flavour kvm has one domain, the scenario has {} guests", scenario.path,
                                    scenario.guests.size()));
   }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "models/xen/flavour.h"
 #include "sim/read_file.h"
 #include "sim/scenario_toml.h"
 
@@ -54,7 +55,12 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
   const toml::table* table = toml.table("machine");
   if (table == nullptr) return;
   toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit", "checks"});
-  toml.choice(*table, "machine", "flavour", {"xen", "kvm"}, scenario.flavour);
+  toml.text(*table, "machine", "flavour", scenario.flavour);
+  if (!xen::flavour_by_name(scenario.flavour)) {
+    toml.complain(
+        *table, "machine", "flavour",
+        fmt::format("\"{}\" is not allowed (\"xen\", \"xen-4.20\", \"kvm\", each with +TRAIT)", scenario.flavour));
+  }
   toml.number(*table, "machine", "seed", 0, kMostSeed, scenario.seed);
   toml.number(*table, "machine", "slice", 1, 1'000'000'000, scenario.slice);
   toml.time(*table, "machine", "time_limit", kMostTime, scenario.time_limit.v);
@@ -83,10 +89,13 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
 void read_clock(ScenarioToml& toml, ClockConfig& clock) {
   const toml::table* table = toml.table("clock");
   if (table == nullptr) return;
-  toml.allow(*table, "clock", {"ns_per_instruction", "tsc_khz", "wallclock", "ns_per_point"});
+  toml.allow(*table, "clock", {"ns_per_instruction", "tsc_khz", "wallclock", "steal", "ns_per_point"});
   toml.number(*table, "clock", "ns_per_instruction", 1, 1000, clock.ns_per_instruction);
   toml.number(*table, "clock", "tsc_khz", 1000, 10'000'000, clock.tsc_khz);
   toml.number(*table, "clock", "wallclock", 0, UINT32_MAX, clock.wallclock_s);
+  std::string steal = "none";
+  toml.choice(*table, "clock", "steal", {"none", "counted"}, steal);
+  clock.steal = steal == "counted";
   toml.number(*table, "clock", "ns_per_point", 1, 1'000'000, clock.ns_per_point);
 }
 
@@ -120,8 +129,9 @@ void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario&
 
 void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, const ImagePaths& images,
                 GuestConfig& guest) {
-  toml.allow(table, "guest",
-             {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline"});
+  toml.allow(
+      table, "guest",
+      {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline", "on_soft_reset"});
   uint64_t vcpus = guest.vcpus;
   toml.number(table, "guest", "vcpus", 1, 128, vcpus);
   guest.vcpus = static_cast<uint32_t>(vcpus);
@@ -130,6 +140,9 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
     toml.complain(table, "guest", "cmdline",
                   fmt::format("{} bytes are not allowed (at most {})", guest.cmdline.size(), kMostCmdline));
   }
+  std::string on_soft_reset = "end";
+  toml.choice(table, "guest", "on_soft_reset", {"end", "resume"}, on_soft_reset);
+  guest.soft_reset_resumes = on_soft_reset == "resume";
 
   read_platform(toml, table, scenario, guest);
   std::string image;
@@ -172,7 +185,7 @@ void read_guests(ScenarioToml& toml, Scenario& scenario, const ImagePaths& image
     }
     scenario.guests.push_back(std::move(guest));
   }
-  if (scenario.flavour == "kvm" && tables.size() > 1) {
+  if (scenario.flavour.starts_with("kvm") && tables.size() > 1) {
     const toml::table* machine = toml.root().get_as<toml::table>("machine");
     toml.complain(machine != nullptr ? *machine : toml.root(), machine != nullptr ? "machine" : "", "flavour",
                   fmt::format("\"kvm\" is not allowed with {} guests (KVM serves one domain; \"xen\")", tables.size()));
@@ -211,7 +224,8 @@ void read_inputs(ScenarioToml& toml, Scenario& scenario) {
 void read_expectations(ScenarioToml& toml, Expectation& expect) {
   if (const toml::table* table = toml.table("expect")) {
     toml.allow(*table, "expect", {"result", "console"});
-    toml.choice(*table, "expect", "result", {"poweroff", "reboot", "crash", "suspend", "watchdog"}, expect.result);
+    toml.choice(*table, "expect", "result", {"poweroff", "reboot", "crash", "suspend", "watchdog", "soft-reset"},
+                expect.result);
     toml.texts(*table, "expect", "console", expect.console);
   }
   const toml::table* golden = toml.table("golden");

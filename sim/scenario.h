@@ -34,6 +34,7 @@ struct GuestConfig {
   GuestPlatform platform = GuestPlatform::kBare;
   uint32_t vcpus = 1;                // 1 to 128
   uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 16 GiB
+  bool soft_reset_resumes = false;   // after SHUTDOWN_soft_reset it runs on
 };
 
 // An event from outside: a backend or eventfd signals a port.
@@ -55,13 +56,14 @@ struct ClockConfig {
   uint64_t ns_per_instruction = 1;       // 1 to 1000
   uint64_t tsc_khz = 1'000'000;          // 1'000 to 10'000'000
   uint64_t wallclock_s = 1'550'620'800;  // 2019-02-20T00:00:00Z
+  bool steal = false;                    // plain runs: vCPUs that wait for their turn see stolen time
   uint64_t ns_per_point = 100;           // exploration: virtual time that one scheduling point takes
 };
 
 // What the run must come to; empty members are not looked at.
 struct Expectation {
-  std::string result = "poweroff";            // poweroff, reboot, crash, suspend, watchdog: how every domain ends
-  std::vector<std::string> console;           // "guest-name: line" lines that must appear, in this order
+  std::string result = "poweroff";   // poweroff, reboot, crash, suspend, watchdog, soft-reset: how every domain ends
+  std::vector<std::string> console;  // "guest-name: line" lines that must appear, in this order
   std::map<std::string, std::string> golden;  // key: ELF hash and engine version; value: trace hash
 };
 

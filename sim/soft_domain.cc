@@ -24,6 +24,8 @@ constexpr std::array kArgs64 = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
 constexpr std::array kArgs32 = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
 // Under a strategy a vCPU that comes to no scheduling point stops after so many instructions.
 constexpr uint64_t kExploreBudget = 1'000'000;
+// A whole guest's vCPU that is the only one to run.
+constexpr uint64_t kTurnAlone = 1'000'000;
 
 }  // namespace
 
@@ -68,7 +70,9 @@ Result<CpuRegs> SoftDomain::place() const {
 Status SoftDomain::start() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{config.vcpus, machine_.flavour_.holes_read_zero}));
+  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
+                                                            .holes_read_zero = machine_.flavour_.holes_read_zero,
+                                                            .whole_blocks = whole_guest()}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
@@ -117,10 +121,25 @@ void SoftDomain::sync(VcpuId vcpu) {
   self.accounted = now;
 }
 
+// Kernels are run by whole blocks and, where no other waits for its turn, in long turns.
+bool SoftDomain::whole_guest() const { return domain().config->platform != GuestPlatform::kBare; }
+
+bool SoftDomain::alone() const {
+  return std::none_of(machine_.actors_.begin(), machine_.actors_.end(), [&](const auto& actor) {
+    return actor.get() != machine_.current_ && actor->info.kind != ActorKind::kMachine && actor->can_run();
+  });
+}
+
+// Another actor waits for its turn now.
+void SoftDomain::share_turn() {
+  if (running_ && !machine_.exploring() && whole_guest()) cpu_->limit_slice(machine_.scenario_.slice);
+}
+
 uint64_t SoftDomain::budget() const {
   if (machine_.exploring()) return kExploreBudget;
   const uint64_t slice = machine_.scenario_.slice;
-  const uint64_t turn = slice / 2 + 1 + machine_.prng_.below(slice);
+  const uint64_t drawn = slice / 2 + 1 + machine_.prng_.below(slice);
+  const uint64_t turn = whole_guest() && alone() ? std::max(drawn, kTurnAlone) : drawn;
   const VirtualNs deadline = machine_.slice_deadline();
   const VirtualNs now = machine_.time();
   if (deadline <= now) return 1;
@@ -151,10 +170,11 @@ void SoftDomain::run(Actor& actor) {
     machine_.api_->before_run(ref(vcpu));
   }
   if (self.halted) {
-    if (!interrupt_deliverable(self)) return after_halt(self);
+    if (!self.nmi && !interrupt_deliverable(self)) return after_halt(self);
     self.halted = false;
     cpu_->raise_interrupt(vcpu);
   }
+  self.nmi = false;
   if (self.stopped_at != nullptr) {
     write_point_event(*self.stopped_at);
     self.stopped_instructions = cpu_->instructions(vcpu);
@@ -208,7 +228,7 @@ void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
 void SoftDomain::after_halt(Vcpu& self) {
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   const bool enabled = (cpu_->regs(vcpu).rflags & kRflagsIf) != 0;
-  if (enabled && interrupt_deliverable(self)) return;
+  if (self.nmi || (enabled && interrupt_deliverable(self))) return;
   machine_.api_->halt(ref(vcpu), enabled);
   if (self.actor->can_run()) return;
   self.actor->at = {PointOp::kBlocked, 0, nullptr};
@@ -278,7 +298,7 @@ void SoftDomain::set_result(Vcpu& self) {
   constexpr uint64_t kInstructionBytes = 3;  // VMCALL and VMMCALL
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   cpu_->set_gpr(vcpu, kRax, self.result);
-  const xen::HypercallRegs* const again = machine_.api_->preempted(ref(vcpu));
+  const xen::HypercallRegs* const again = machine_.api_->continuation_of(ref(vcpu));
   if (again == nullptr) return;
   CpuRegs regs = cpu_->regs(vcpu);
   regs.rip -= kInstructionBytes;
@@ -408,6 +428,22 @@ void SoftDomain::interrupt_ready(VcpuId vcpu) {
   cpu_->raise_interrupt(vcpu);
   Vcpu& self = state(vcpu);
   if (self.halted && !self.actor->core_runnable && apic(vcpu).has_deliverable()) machine_.api_->wake(ref(vcpu), false);
+}
+
+void SoftDomain::preempt(VcpuId vcpu) {
+  state(vcpu).was_blocked = true;
+  machine_.as_actor(*state(vcpu).actor, [&] { machine_.api_->preempted(ref(vcpu)); });
+}
+
+void SoftDomain::inject_nmi(VcpuId vcpu) {
+  state(vcpu).nmi = true;
+  cpu_->raise_nmi(vcpu);
+}
+
+// From a local APIC: unlike the hypervisor's, it wakes by itself.
+void SoftDomain::nmi(VcpuId vcpu) {
+  inject_nmi(vcpu);
+  if (state(vcpu).halted && !state(vcpu).actor->core_runnable) machine_.api_->wake(ref(vcpu), false);
 }
 
 void SoftDomain::software_enabled(VcpuId vcpu) { machine_.api_->lapic_enabled(ref(vcpu)); }

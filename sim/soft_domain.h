@@ -26,12 +26,16 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   std::string report(const Actor& actor) const;
   uint64_t instructions() const;
   void limit_slice();
+  void share_turn();
 
   Cpu& cpu() { return *cpu_; }
   pc::Board& board() { return *board_; }
   pc::LocalApic& apic(VcpuId vcpu) { return board_->apic(vcpu); }
   void set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable);
   void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
+  void inject_nmi(VcpuId vcpu);
+  // Its processor goes to another vCPU.
+  void preempt(VcpuId vcpu);
 
   // A service behind this port was notified; and input for a console. true: notify the guest (input: on the console's
   // port).
@@ -56,7 +60,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void interrupt_ready(VcpuId vcpu) override;
   void init(VcpuId vcpu) override;
   void startup(VcpuId vcpu, uint8_t vector) override;
-  void nmi(VcpuId) override {}
+  void nmi(VcpuId vcpu) override;
   void software_enabled(VcpuId vcpu) override;
 
   // pc::BoardClient, the rest of it
@@ -80,6 +84,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     Actor* actor = nullptr;
     uint64_t accounted = 0;  // instructions that are in the virtual time
     bool halted = false;     // in HLT
+    bool nmi = false;        // one was raised that a HLT has not seen
     bool was_blocked = false;
     bool hypercall_in_flight = false;
     uint64_t result = 0;                         // of the hypercall
@@ -107,6 +112,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void after_halt(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
+  bool whole_guest() const;
+  bool alone() const;
   uint64_t budget() const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
 

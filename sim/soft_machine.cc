@@ -76,6 +76,11 @@ void SoftMachine::deadline_moved() {
   for (const auto& domain : soft_) domain->limit_slice();
 }
 
+void SoftMachine::runnable_changed(Actor& actor) {
+  if (&actor == current_ || !actor.can_run()) return;
+  for (const auto& domain : soft_) domain->share_turn();
+}
+
 uint64_t SoftMachine::total_instructions() const {
   uint64_t sum = 0;
   for (const auto& domain : soft_) sum += domain->instructions();
@@ -115,6 +120,8 @@ void SoftMachine::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool
 }
 
 void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
+void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
+void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).inject_nmi(vcpu.vcpu); }
 void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
   soft_of(vcpu).apic(vcpu.vcpu).assert_vector(vector);
 }

@@ -40,6 +40,7 @@ class SoftMachine final : public Machine {
   bool serve_outside(DomId dom, Port port) override;
   void take_input(Domain& domain, std::string_view text) override;
   void deadline_moved() override;
+  void runnable_changed(Actor& actor) override;
   uint64_t total_instructions() const override;
   std::string vcpu_report(const Actor& actor) const override;
 
@@ -49,6 +50,8 @@ class SoftMachine final : public Machine {
   std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
+  void inject_nmi(VcpuRef vcpu) override;
+  void preempt(Actor& actor) override;
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;

@@ -116,6 +116,12 @@ void RecordingCore::before_run(VcpuRef vcpu) {
   events_.write(BeforeRunEnd{});
 }
 
+void RecordingCore::preempted(VcpuRef vcpu) {
+  events_.write(PreemptedBegin{vcpu});
+  inner_.preempted(vcpu);
+  events_.write(PreemptedEnd{});
+}
+
 void RecordingCore::timer_expired(xen::TimerId id) {
   events_.write(TimerExpiredBegin{id.kind, id.vcpu});
   inner_.timer_expired(id);
@@ -134,6 +140,13 @@ xen::HostResult RecordingCore::host_op(const xen::HostOp& op) {
                             static_cast<uint32_t>(op.buffer.size()), op.data});
   const xen::HostResult result = inner_.host_op(op);
   events_.write(HostOpEnd{result.status, result.number, result.at.v});
+  return result;
+}
+
+int RecordingCore::soft_reset(DomId dom) {
+  events_.write(SoftResetBegin{dom});
+  const int result = inner_.soft_reset(dom);
+  events_.write(SoftResetEnd{result});
   return result;
 }
 

@@ -18,7 +18,7 @@ class RecordingCore final : public xen::CoreApi {
   void set_hvm_param(DomId dom, uint32_t index, uint64_t value) override;
   uint64_t hypercall(VcpuRef vcpu, const xen::HypercallRegs& regs) override;
   // Not recorded: a replay makes the calls that were made.
-  const xen::HypercallRegs* preempted(VcpuRef vcpu) override { return inner_.preempted(vcpu); }
+  const xen::HypercallRegs* continuation_of(VcpuRef vcpu) override { return inner_.continuation_of(vcpu); }
   bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) override;
   std::optional<xen::XenCpuidResult> cpuid(VcpuRef vcpu, uint32_t leaf, uint32_t subleaf) override;
@@ -31,6 +31,8 @@ class RecordingCore final : public xen::CoreApi {
   void timer_expired(xen::TimerId id) override;
   int external_event(DomId dom, Port port) override;
   xen::HostResult host_op(const xen::HostOp& op) override;
+  int soft_reset(DomId dom) override;
+  void preempted(VcpuRef vcpu) override;
 
  private:
   xen::CoreApi& inner_;

@@ -100,6 +100,11 @@ void RecordingPlatform::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) {
   events_.write(StartVcpu{vcpu, start.context});
 }
 
+void RecordingPlatform::inject_nmi(VcpuRef vcpu) {
+  inner_.inject_nmi(vcpu);
+  events_.write(InjectNmi{vcpu});
+}
+
 void RecordingPlatform::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
   inner_.assert_lapic_vector(vcpu, vector);
   events_.write(AssertLapicVector{vcpu, vector});

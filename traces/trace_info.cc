@@ -159,23 +159,21 @@ xensim::Result<TraceSummary> parse_trace_summary(std::string_view json) {
 
 std::vector<std::string> traits_of(const xen::Flavour& flavour) {
   std::vector<std::string> names;
-#define XS_TRAIT(name, kvm_value, xen_text, kvm_text) \
-  if (flavour.name) names.emplace_back(#name);
-#include "models/xen/traits.def"
-#undef XS_TRAIT
+  for (const xen::TraitInfo& trait : xen::all_traits()) {
+    if (flavour.*trait.value) names.emplace_back(trait.name);
+  }
   return names;
 }
 
 xensim::Result<xen::Flavour> flavour_of(const std::vector<std::string>& traits) {
   xen::Flavour flavour;
-  for (const std::string& trait : traits) {
+  for (const std::string& name : traits) {
     bool known = false;
-#define XS_TRAIT(name, kvm_value, xen_text, kvm_text) \
-  if (trait == #name) flavour.name = known = true;
-#include "models/xen/traits.def"
-#undef XS_TRAIT
+    for (const xen::TraitInfo& trait : xen::all_traits()) {
+      if (trait.name == name) flavour.*trait.value = known = true;
+    }
     if (!known)
-      return input_error(fmt::format("the trace was made with trait '{}', which this xensim does not know", trait));
+      return input_error(fmt::format("the trace was made with trait '{}', which this xensim does not know", name));
   }
   return flavour;
 }

@@ -121,6 +121,10 @@ class Cpu {
   // Says that acknowledge_interrupt may have something for `vcpu`: it is asked when the vCPU next takes interrupts.
   virtual void raise_interrupt(VcpuId vcpu) = 0;
 
+  // A non-maskable interrupt (vector 2): taken before the next instruction, whatever IF says. Not modelled: that
+  // another one waits for the IRET of its handler.
+  virtual void raise_nmi(VcpuId vcpu) = 0;
+
   virtual CpuRegs regs(VcpuId vcpu) const = 0;
   virtual void set_regs(VcpuId vcpu, const CpuRegs& regs) = 0;
   virtual uint64_t gpr(VcpuId vcpu, Gpr reg) const = 0;  // cheap, also inside client calls

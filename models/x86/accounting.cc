@@ -13,16 +13,17 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool look =
-      stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->owed_shadow || rep_pc_ != kNone;
+  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->nmi ||
+                    current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
+  repeat_left_ = 0;
 }
 
 // At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
 // it was called already.
 void SoftCpu::begin_hook() {
   if (!fast_) return;
-  block_ = blocks_.block_of(*fast_);
+  block_ = fast_ == &repeat_slot_ ? repeat_block_ : blocks_.block_of(*fast_);
   open_ = fast_->charge;
   done_ = 0;
   current_->retired = top_ - room_ - open_;
@@ -46,7 +47,8 @@ std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
     const std::byte* host = found.ok ? memory_.ram(found.gpa) : nullptr;
     if (!host) break;
     const auto part = std::min<uint64_t>(size - bytes.size(), kPageSize - at % kPageSize);
-    for (uint64_t i = 0; i < part; ++i) bytes.push_back(static_cast<uint8_t>(host[i]));
+    const auto* first = reinterpret_cast<const uint8_t*>(host);
+    bytes.insert(bytes.end(), first, first + part);
   }
   return bytes;
 }
@@ -56,6 +58,7 @@ void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
   if (blocks_.entries() > kMostBlocks) {
     blocks_.clear();
     block_ = nullptr;
+    repeat_left_ = 0;
   }
   const State& s = state();
   for (uint64_t at = pc; at < pc + size;) {
@@ -83,7 +86,8 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
 void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   current_->retired += open_;
   done_ = open_ = 0;
-  Block& block = refreshed(blocks_.find(pc, size), pc, size);
+  repeat_left_ = 0;
+  Block& block = refreshed(blocks_.lookup(pc, size), pc, size);
   block_ = &block;
   if (exit_ || failure_) {
     uc_emu_stop(engine_->get());
@@ -100,6 +104,7 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   rep_pc_ = kNone;
   if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
+  if (current_->nmi && !requests_held() && take_nmi()) return;
   if (current_->interrupt && !requests_held() && take_interrupt()) return;
   if (!requests_held()) natural_end_ = current_->retired + block.count;
   if (current_->owed_shadow) {
@@ -116,7 +121,8 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
     write_back();
   }
   if (block.special == 0) return serve_special(block);
-  const uint64_t room = std::min<uint64_t>(limit_ - current_->retired, block.special);
+  const uint64_t left = whole_blocks_ ? kNone : limit_ - current_->retired;
+  const uint64_t room = std::min<uint64_t>(left, block.special);
   if (block.count > room) return step_one(block);
   run_block(block, room);
 }
@@ -125,23 +131,27 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
 void SoftCpu::run_block(Block& block, uint64_t room) {
   XS_CHECK(block.count <= room);
   open_ = block.count;
-  rep_pc_ = kNone;
-  if (block.ends_in_rep) {
-    uint64_t left = 0;
-    uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
-    rep_pc_ = block.rep_pc();
-  }
+  rep_pc_ = block.ends_in_rep ? block.rep_pc() : kNone;
   attend();
+  if (!block.starts_with_rep()) return;
+  const bool free = !stop_requested_ && !exit_ && !stepping_ && !current_->interrupt && !current_->owed_shadow;
+  const uint64_t left = free ? repeats_left(block) : 0;
+  if (left < 2) return;
+  repeat_block_ = &block;
+  repeat_left_ = std::min({left, room, limit_ - current_->retired}) - 1;
+}
+
+uint64_t SoftCpu::repeats_left(const Block& block) const {
+  uint64_t left = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
+  return block.rep_address_bits < 64 ? left & ((uint64_t{1} << block.rep_address_bits) - 1) : left;
 }
 
 // A repeated string instruction comes back once more after its last iteration, only to find its counter zero. That pass
 // is no instruction of its own, and no boundary. (Run alone, the engine leaves it out.)
 bool SoftCpu::at_rep_end(const Block& block) {
   if (rep_pc_ != block.pc || !block.starts_with_rep()) return false;
-  uint64_t left = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
-  if (block.rep_address_bits < 64) left &= (uint64_t{1} << block.rep_address_bits) - 1;
-  if (left != 0) return false;
+  if (repeats_left(block) != 0) return false;
   rep_pc_ = kNone;
   return true;
 }
@@ -170,6 +180,15 @@ bool SoftCpu::interrupts_open() {
   uint64_t flags = 0;
   uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
   return (flags & flag::kIf) && !current_->owed_shadow && !state().shadow();
+}
+
+bool SoftCpu::take_nmi() {
+  if (current_->owed_shadow || state().shadow()) return false;
+  current_->nmi = false;
+  attend();
+  deliver_event({.kind = EventKind::kExternal, .vector = kNmi});
+  if (!exit_) divert();
+  return true;
 }
 
 // True: an interrupt was delivered and the block is not to be run.

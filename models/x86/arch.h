@@ -32,6 +32,7 @@ inline constexpr uint64_t kArithmetic = 0x8d5;  // OF, SF, ZF, AF, PF, CF
 enum Vector : uint8_t {
   kDivideError = 0,
   kDebug = 1,
+  kNmi = 2,
   kBreakpoint = 3,
   kOverflow = 4,
   kInvalidOpcode = 6,

@@ -28,6 +28,7 @@ struct Hooks {
   }
   [[gnu::noinline]] static void slow_block(uint64_t pc, uint32_t size, void* user) noexcept {
     auto& cpu = *static_cast<SoftCpu*>(user);
+    if (cpu.on_repeat(pc, size)) return;
     cpu.begin_hook();
     cpu.synced_ = false;
     cpu.guarded([&] { cpu.on_slow_block(pc, size); });

@@ -234,7 +234,7 @@ void SoftCpu::serve_pause() {
 
 void SoftCpu::serve_halt() {
   step_over(1);
-  if (exit_) return;
+  if (exit_ || current_->nmi) return;
   if (current_->interrupt && interrupts_open()) {
     current_->interrupt = false;
     const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});

@@ -23,8 +23,9 @@ void on_mmio_write(uc_engine*, uint64_t offset, unsigned bytes, uint64_t value, 
   if (region.sink) region.sink->mmio_store(region.gpa + offset, bytes, value);
 }
 
-void on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user) {
+bool on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user) {
   static_cast<MmioSink*>(user)->mmio_begin();
+  return true;
 }
 
 bool on_unmapped(uc_engine*, uc_mem_type, uint64_t gpa, int, int64_t, void* user) {
@@ -93,12 +94,16 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
                   gpa, region.end - 1);
     }
   } else {
+    err = uc_mmio_map(engine_.get(), gpa, bytes, &on_mmio_read, &region, &on_mmio_write, &region);
     if (region.kind == Kind::kMmio) {
+      // The engine makes its state exact for a hook only. One on reads and writes, wherever it lies, would send every
+      // access to RAM down the slow path too; one on what protection forbids does not, so all access is forbidden, and
+      // the hook lets it pass.
       region.sink = &sink_;
-      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE,
+      uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_NONE);
+      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT,
                   reinterpret_cast<void*>(&on_mmio_access), &sink_, gpa, region.end - 1);
     }
-    err = uc_mmio_map(engine_.get(), gpa, bytes, &on_mmio_read, &region, &on_mmio_write, &region);
   }
   XS_CHECK_MSG(err == UC_ERR_OK, fmt::format("the engine cannot map {:#x}+{:#x}: {}", gpa, bytes, uc_strerror(err)));
 }

@@ -16,7 +16,10 @@ Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfi
 }
 
 SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCpuConfig& config)
-    : client_(client), engine_(std::move(engine)), memory_(*engine_, *this, config.holes_read_zero) {
+    : client_(client),
+      engine_(std::move(engine)),
+      memory_(*engine_, *this, config.holes_read_zero),
+      whole_blocks_(config.whole_blocks) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -132,6 +135,14 @@ void SoftCpu::raise_interrupt(VcpuId id) {
   attend();
 }
 
+void SoftCpu::raise_nmi(VcpuId id) {
+  Vcpu& v = vcpu(id);
+  v.nmi = true;
+  if (!running_ || &v != current_) return;
+  if (in_mmio_) v.hold_until = natural_end_;
+  attend();
+}
+
 CpuRegs SoftCpu::regs(VcpuId id) const {
   const State& s = state_of(id);
   CpuRegs r;
@@ -203,7 +214,7 @@ void SoftCpu::init(VcpuId id) {
   // are kept.
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
-  v.interrupt = v.owed_shadow = v.skip_point = false;
+  v.interrupt = v.nmi = v.owed_shadow = v.skip_point = false;
   v.hold_until = 0;
   if (loaded_ != id.v) return;
   dirty_ = true;

@@ -4,7 +4,7 @@
 // each iteration, and one where it does none. HLT, IN, a hypercall and so on count when they are done; a faulting one
 // does not.
 //
-// Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), NMI, SMM, XSAVE and AVX.
+// Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), SMM, XSAVE and AVX.
 // A request that a client makes while it serves an MMIO access (request_stop, limit_slice, raise_interrupt) takes
 // effect at the end of the engine's block of instructions; at every other call, before the next instruction. A request
 // to stop is for the run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first. Data
@@ -20,6 +20,9 @@ namespace xensim::x86 {
 struct SoftCpuConfig {
   unsigned vcpus = 1;
   bool holes_read_zero = false;  // what a read gives where neither memory nor device is: zeroes, else ones
+  // A slice ends at the first end of a block of instructions at or behind its limit, not at the limit itself. Much
+  // faster with short slices, and still the same each time; but no vCPU is ever cut inside a block.
+  bool whole_blocks = false;
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.

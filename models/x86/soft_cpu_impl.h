@@ -21,6 +21,7 @@ struct Vcpu {
   MsrFile msrs;
   uint64_t retired = 0;
   bool interrupt = false;  // raise_interrupt was called
+  bool nmi = false;        // raise_nmi was called
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -38,6 +39,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void limit_slice(uint64_t more) override;
   void request_stop() override;
   void raise_interrupt(VcpuId vcpu) override;
+  void raise_nmi(VcpuId vcpu) override;
   CpuRegs regs(VcpuId vcpu) const override;
   void set_regs(VcpuId vcpu, const CpuRegs& regs) override;
   uint64_t gpr(VcpuId vcpu, Gpr reg) const override;
@@ -86,13 +88,23 @@ class SoftCpu final : public Cpu, public MmioSink {
     fast_ = &slot;
     return true;
   }
+  // As well that of a repeated string instruction's next iteration, where the last one said how many there are.
+  bool on_repeat(uint64_t pc, uint32_t size) {
+    if (repeat_left_ == 0 || pc != repeat_block_->pc || size != repeat_block_->size) return false;
+    --repeat_left_;
+    ++top_;
+    fast_ = &repeat_slot_;
+    return true;
+  }
   void begin_hook();
   void end_hook();
   void on_slow_block(uint64_t pc, uint32_t size);
   Block& refreshed(Block* block, uint64_t pc, uint32_t size);
   void run_block(Block& block, uint64_t room);
+  uint64_t repeats_left(const Block& block) const;
   bool at_rep_end(const Block& block);
   bool take_interrupt();
+  bool take_nmi();
   bool interrupts_open();
   void divert();
   void step_one(const Block& block);
@@ -132,6 +144,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::unique_ptr<Engine> engine_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   PhysicalMemory memory_;
+  const bool whole_blocks_;  // SoftCpuConfig's
   BlockTable blocks_;
   std::vector<uc_hook> point_hooks_;
 
@@ -155,6 +168,11 @@ class SoftCpu final : public Cpu, public MmioSink {
   // below of these, end_hook() these of those.
   uint64_t room_ = 0, top_ = 0;
   const BlockTable::Slot* fast_ = nullptr;
+  // Iterations of the repeated string instruction that runs now which need no look: neither its last pass nor the
+  // slice's end is among them. A request of any kind takes them away. `room_` is 0 meanwhile.
+  uint64_t repeat_left_ = 0;
+  Block* repeat_block_ = nullptr;
+  const BlockTable::Slot repeat_slot_{0, 1};
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
   Block* block_ = nullptr;
@@ -162,7 +180,6 @@ class SoftCpu final : public Cpu, public MmioSink {
   uint32_t done_ = 0, open_ = 0;
   bool stepping_ = false;     // the next block is one instruction, run by itself to cut a longer one
   uint64_t rep_pc_ = kNone;   // the repeated string instruction that the last block ended in
-  uint64_t rep_left_ = 0;     // iterations it still had then
   uint64_t natural_end_ = 0;  // count at the end of the block as the engine would run it whole
   bool in_mmio_ = false;
 };

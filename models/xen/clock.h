@@ -10,8 +10,8 @@
 
 namespace xensim::xen {
 
-// Latches the 64- or 32-bit layout of shared_info (hypercall-page MSR, HVM_PARAM_CALLBACK_IRQ) and rewrites the wall
-// clock in it.
+// Latches the 64- or 32-bit layout of shared_info (hypercall-page MSR, HVM_PARAM_CALLBACK_IRQ) and writes the wall
+// clock in it, which is there from then on.
 void latch_abi(Entry& entry, Domain& domain, bool mode64);
 
 // Writes wc_version, wc_sec, wc_nsec (and wc_sec_hi) of shared_info, version odd meanwhile.
@@ -29,11 +29,18 @@ void change_runstate(Entry& entry, Vcpu& vcpu, uint32_t state) XS_REQUIRES(vcpu.
 // The vCPU's runstate as of now.
 Runstate current_runstate(Entry& entry, Vcpu& vcpu);
 
+// What the guest is told of it.
+Runstate shown_runstate(const Flavour& flavour, Runstate runstate);
+
 // A runstate as the guest's struct vcpu_runstate_info, in either layout: how many bytes of `to` were written.
 size_t pack_runstate(const Runstate& runstate, bool abi32, std::span<std::byte, 48> to);
 
 // Writes the registered runstate area, if there is one; by guest-virtual address, through the vCPU's page tables as
-// they are now.
+// they are now (but for trait areas_by_physical_address). Where VMASST_TYPE_runstate_update_flag is on, the area is
+// flagged while it is written.
 void update_runstate_area(Entry& entry, Vcpu& vcpu);
+// A time area that is about to be registered by its guest-physical address (trait physical_areas): the time now,
+// version 0.
+void fill_time_place(Entry& entry, Vcpu& vcpu, Maddr place);
 
 }  // namespace xensim::xen

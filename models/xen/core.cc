@@ -12,6 +12,7 @@
 #include "models/xen/inspector.h"
 #include "models/xen/lifecycle.h"
 #include "models/xen/poll.h"
+#include "models/xen/soft_reset.h"
 #include "models/xen/state/core_state.h"
 #include "models/xen/timers.h"
 #include "models/xen/upcall.h"
@@ -33,7 +34,7 @@ class Core final : public CoreApi {
   Status create_domain(const DomainConfig& config) override;
   void set_hvm_param(DomId dom, uint32_t index, uint64_t value) override;
   uint64_t hypercall(VcpuRef ref, const HypercallRegs& regs) override;
-  const HypercallRegs* preempted(VcpuRef ref) override;
+  const HypercallRegs* continuation_of(VcpuRef ref) override;
   bool write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef ref, uint32_t msr) override;
   std::optional<XenCpuidResult> cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) override;
@@ -43,9 +44,11 @@ class Core final : public CoreApi {
   std::optional<PendingUpcall> pending_upcall(VcpuRef ref) override;
   void lapic_enabled(VcpuRef ref) override;
   void before_run(VcpuRef ref) override;
+  void preempted(VcpuRef ref) override;
   void timer_expired(TimerId id) override;
   int external_event(DomId dom, Port port) override;
   HostResult host_op(const HostOp& op) override;
+  int soft_reset(DomId dom) override;
 
  private:
   // A vCPU that the machine named: it must exist.
@@ -80,8 +83,6 @@ Status Core::create_domain(const DomainConfig& config) {
     adjusted.pirqs = PirqTable::kMax;
   }
   Domain& domain = hv_.add_domain(adjusted);
-  Entry entry(hv_);
-  update_wallclock(entry, domain);
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);
   return {};
 }
@@ -111,7 +112,7 @@ uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
   return result;
 }
 
-const HypercallRegs* Core::preempted(VcpuRef ref) {
+const HypercallRegs* Core::continuation_of(VcpuRef ref) {
   const Vcpu& current = vcpu(ref);
   return current.continuation ? &*current.continuation : nullptr;
 }
@@ -185,9 +186,21 @@ void Core::before_run(VcpuRef ref) {
     LockGuard guard(entry, target.lock);
     change_runstate(entry, target, RUNSTATE_running);
   }
+  after_poll(entry, target);
   refresh_vcpu_time(entry, target);
   update_runstate_area(entry, target);
   if (!hv_.flavour().periodic_ticks_while_blocked) periodic_work(entry, target);
+}
+
+void Core::preempted(VcpuRef ref) {
+  Entry entry(hv_);
+  Vcpu& target = vcpu(ref);
+  {
+    LockGuard guard(entry, target.lock);
+    if (target.runstate.state != RUNSTATE_running) return;
+    change_runstate(entry, target, RUNSTATE_runnable);
+  }
+  update_runstate_area(entry, target);
 }
 
 void Core::timer_expired(TimerId id) {
@@ -213,6 +226,13 @@ int Core::external_event(DomId dom, Port port) {
 HostResult Core::host_op(const HostOp& op) {
   Entry entry(hv_);
   return do_host_op(entry, op);
+}
+
+int Core::soft_reset(DomId dom) {
+  Entry entry(hv_);
+  Domain* domain = hv_.find_domain(dom);
+  if (domain == nullptr) return -XEN_ESRCH;
+  return static_cast<int>(xen::soft_reset(entry, *domain));
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ class CoreApi {
   // The registers of the vCPU's last hypercall if it was preempted: the vCPU has to execute its hypercall instruction
   // again with number and arguments as they are here, once it took the upcall that is pending; its other registers
   // stay, RAX is the number. nullptr: the call is over. Valid until the vCPU's next hypercall.
-  virtual const HypercallRegs* preempted(VcpuRef vcpu) = 0;
+  virtual const HypercallRegs* continuation_of(VcpuRef vcpu) = 0;
   // The hypervisor's MSRs. false: #GP(0). `mode64`: the vCPU's bitness, latched by the hypercall-page MSR.
   virtual bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) = 0;
   virtual std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) = 0;
@@ -112,13 +112,18 @@ class CoreApi {
   virtual std::optional<PendingUpcall> pending_upcall(VcpuRef vcpu) = 0;
   // The vCPU's local APIC was software-enabled: a pending upcall by per-vCPU vector is asserted again.
   virtual void lapic_enabled(VcpuRef vcpu) = 0;
-  // The vCPU is about to run again after it was blocked, or starts: time areas are brought up to date.
+  // The vCPU is about to run again after it was blocked or preempted, or starts: time areas are brought up to date.
   virtual void before_run(VcpuRef vcpu) = 0;
+  // The vCPU could go on, but its processor was given to another: time from now on is stolen from it.
+  virtual void preempted(VcpuRef vcpu) = 0;
 
   virtual void timer_expired(TimerId id) = 0;
   // An event from outside the machine (an eventfd, a backend) on a local port. -ESRCH, -EINVAL or 0.
   virtual int external_event(DomId dom, Port port) = 0;
   virtual HostResult host_op(const HostOp& op) = 0;
+  // The toolstack lets a domain that shut down for a soft reset run on (soft_reset.h). No vCPU of it may be inside the
+  // core. -ESRCH, -EINVAL or 0.
+  virtual int soft_reset(DomId dom) = 0;
 };
 
 // What is wrong with the core's state now, if anything; looked at while nobody is inside the core. No scheduling

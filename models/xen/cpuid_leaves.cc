@@ -10,7 +10,8 @@ constexpr uint32_t kBase = 0x40000000;
 constexpr uint32_t kLastReserved = kBase + 0xff;
 constexpr uint32_t kShortMaxLeaf = 4;  // trait short_cpuid_leaves
 constexpr uint32_t kVersion = 4u << 16 | 17;
-constexpr uint32_t kTscIsSafe = 1u << 1;  // leaf 3, EAX: the host's TSC can be relied on
+constexpr uint32_t kLaterVersion = 4u << 16 | 20;  // trait version_4_20
+constexpr uint32_t kTscIsSafe = 1u << 1;           // leaf 3, EAX: the host's TSC can be relied on
 constexpr uint32_t kHasRdtscp = 1u << 2;
 
 // The guest's TSC frequency in kHz, from the scale of its clock: ns = (ticks << shift) * mul >> 32.
@@ -58,7 +59,7 @@ std::optional<XenCpuidResult> xen_cpuid(Entry& entry, Vcpu& vcpu, uint32_t leaf,
           .ebx = XEN_CPUID_SIGNATURE_EBX,
           .ecx = XEN_CPUID_SIGNATURE_ECX,
           .edx = XEN_CPUID_SIGNATURE_EDX};
-    case 1: return XenCpuidResult{.eax = kVersion};
+    case 1: return XenCpuidResult{.eax = entry.flavour().version_4_20 ? kLaterVersion : kVersion};
     case 2: return XenCpuidResult{.eax = 1, .ebx = kHypercallMsr};
     case 3: return time_leaf(entry, vcpu, subleaf);
     case 4: return hvm_leaf(entry, vcpu, subleaf);

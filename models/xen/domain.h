@@ -67,6 +67,7 @@ class Domain {
   // Destroyed by the toolstack (domain_end.h); and none of its pages is in use any more.
   std::atomic<bool> dying{false};
   std::atomic<bool> gone{false};
+  std::atomic<uint32_t> wallclock_version{0};  // as last written; for CoreInspector alone
   // SCHEDOP_shutdown_code: the reason that a later shutdown gives whatever it says itself (SHUTDOWN_*); none: not set.
   std::optional<uint8_t> shutdown_code XS_GUARDED_BY(lock);
 

@@ -4,6 +4,7 @@
 #include "models/xen/evtchn_fifo.h"
 #include "models/xen/grant_map.h"
 #include "models/xen/p2m.h"
+#include "models/xen/physical_areas.h"
 
 namespace xensim::xen {
 namespace {
@@ -29,6 +30,7 @@ void destroy_domain(Entry& entry, Domain& domain) {
     const LockGuard guard(entry, domain.evtchn.event_lock);
     leave_fifo(domain);  // its channels hold pages
   }
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) release_places(entry, *domain.vcpu(number));
   release_grant_mappings(entry, domain);
   domain.p2m().tear_down();
   bury_if_unused(entry, domain);

@@ -217,8 +217,8 @@ int64_t bind_ipi(Entry& entry, Domain& domain, uint32_t number) {
 int64_t close_port(Entry& entry, Domain& domain, uint32_t port) {
   Channel* channel = domain.evtchn.find(port);
   if (channel == nullptr) {
-    if (entry.flavour().close_bad_port_einval && port >= domain.evtchn.ops().port_limit(domain)) return -XEN_EINVAL;
-    return entry.flavour().close_free_port_enoent ? -XEN_ENOENT : -XEN_EINVAL;
+    const bool in_range = port < domain.evtchn.ops().port_limit(domain);
+    return in_range && entry.flavour().close_free_port_enoent ? -XEN_ENOENT : -XEN_EINVAL;
   }
   Domain* remote = nullptr;
   if (const std::optional<int64_t> result = try_close(entry, domain, *channel, remote)) return *result;

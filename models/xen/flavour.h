@@ -1,6 +1,6 @@
 // Flavours: named traits, one for each measured difference between implementations of the ABI. Code tests the trait,
-// never the flavour's name. `xen` is Xen 4.17 (what each trait's false stands for); `kvm` is Linux 6.12's KVM with QEMU
-// 10's emulation.
+// never the flavour's name. A trait that is off stands for Xen 4.17; the presets are `xen` (all off), `xen-4.20` (what
+// later Xen changed) and `kvm` (Linux 6.12's KVM with QEMU 10's emulation).
 #pragma once
 
 #include <span>
@@ -11,21 +11,33 @@
 namespace xensim::xen {
 
 struct Flavour {
-#define XS_TRAIT(name, kvm_value, xen_text, kvm_text) bool name = false;
+#define XS_TRAIT(name, in_kvm, ...) bool name = false;
+#define XS_LATER_TRAIT(name, in_kvm, ...) bool name = false;
 #include "models/xen/traits.def"
+#undef XS_LATER_TRAIT
 #undef XS_TRAIT
 };
 
 // One row of `xensim list flavours`.
 struct TraitInfo {
   std::string_view name;
-  std::string_view xen;  // what Xen 4.17 does (trait off)
-  std::string_view kvm;  // what KVM 6.12 with QEMU 10 does (trait on)
+  std::string_view off;       // what Xen 4.17 does
+  std::string_view on;        // what KVM with QEMU does, or (a later trait) Xen 4.20
+  std::string_view evidence;  // as evidence.def has it
+  bool later;                 // Xen itself changed: off in Xen 4.17, on in Xen 4.20
   bool in_kvm;
+  bool Flavour::*value;
+};
+
+struct PresetInfo {
+  std::string_view name;
+  std::string_view description;
+  Flavour flavour;
 };
 
 std::span<const TraitInfo> all_traits();
-// `xen` or `kvm`; kInput for any other name, naming those allowed.
+std::span<const PresetInfo> all_presets();
+// Of a preset, with traits that are on besides: `xen+poll_timeout_relative`. kInput for any other name.
 Result<Flavour> flavour_by_name(std::string_view name);
 
 }  // namespace xensim::xen

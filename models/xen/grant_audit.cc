@@ -52,10 +52,21 @@ void add_fifo_pages(Domain& domain, std::map<uint64_t, uint32_t>& references) XS
   }
 }
 
+// Those that its vCPUs' areas lie in (physical_areas.h).
+void add_area_pages(Domain& domain, std::map<uint64_t, uint32_t>& references) XS_NO_THREAD_SAFETY_ANALYSIS {
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
+    const Vcpu& vcpu = *domain.vcpu(number);
+    for (const Maddr place : {vcpu.runstate_place, vcpu.time_place}) {
+      if (place.v != 0) ++references[place.v >> kPageShift];
+    }
+  }
+}
+
 // `exact`: nobody may have mapped pages of others but through grants.
 void audit(Domain& domain, Claims& claims, bool exact, std::vector<std::string>& broken) XS_NO_THREAD_SAFETY_ANALYSIS {
   std::map<uint64_t, uint32_t> references;
   add_fifo_pages(domain, references);
+  add_area_pages(domain, references);
   domain.grants().for_each_pinned([&](uint32_t ref, const ActiveEntry& active) XS_NO_THREAD_SAFETY_ANALYSIS {
     const auto claimed = claims.pins.find(ref);
     const uint32_t expected = claimed == claims.pins.end() ? 0 : claimed->second;

@@ -13,10 +13,18 @@ size_t chunk_at(uint64_t address, size_t left) {
   return std::min<size_t>(left, kPageSize - (address & (kPageSize - 1)));
 }
 
+// A walk of four levels looks at 48 bits, and at no others: hypercalls take a non-canonical address for the canonical
+// one with the same 48, on Xen and on KVM.
+Gva canonical(Gva gva) { return {static_cast<uint64_t>(static_cast<int64_t>(gva.v << 16) >> 16)}; }
+
 }  // namespace
 
+std::optional<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
+  return entry.platform().translate(vcpu.ref(), canonical(gva), access);
+}
+
 std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
-  const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), gva, access);
+  const std::optional<Gpa> gpa = guest_physical(entry, vcpu, gva, access);
   if (!gpa) return std::nullopt;
   return vcpu.domain().p2m().lookup(entry, *gpa, access);
 }
@@ -24,7 +32,7 @@ std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access acc
 int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from, Site site) {
   while (!to.empty()) {
     const std::span<std::byte> chunk = to.first(chunk_at(from.v, to.size()));
-    const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), from, Access::kRead);
+    const std::optional<Gpa> gpa = guest_physical(entry, vcpu, from, Access::kRead);
     if (!gpa) return -XEN_EFAULT;
     const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kRead);
     if (!at && !entry.holes_read_zero) return -XEN_EFAULT;
@@ -42,7 +50,7 @@ int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from,
 int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> from, Site site) {
   while (!from.empty()) {
     const size_t chunk = chunk_at(to.v, from.size());
-    const std::optional<Gpa> gpa = entry.platform().translate(vcpu.ref(), to, Access::kWrite);
+    const std::optional<Gpa> gpa = guest_physical(entry, vcpu, to, Access::kWrite);
     if (!gpa) return -XEN_EFAULT;
     const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kWrite);
     if (!at && !entry.holes_read_zero) return -XEN_EFAULT;

@@ -17,6 +17,8 @@
 
 namespace xensim::xen {
 
+// What the vCPU's page tables have for the address now; of its 64 bits a walk looks at 48.
+std::optional<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
 // The machine address behind one byte; the rest of its page follows it.
 std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
 

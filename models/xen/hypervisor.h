@@ -44,7 +44,12 @@ class Hypervisor {
   // In order of creation.
   const std::vector<std::unique_ptr<Domain>>& domains() const { return domains_; }
   // Those of `other`, instead of the ones here.
-  void take_domains(Hypervisor& other) { domains_ = std::move(other.domains_); }
+  void take_domains(Hypervisor& other) {
+    domains_ = std::move(other.domains_);
+    ++times_restored_;
+  }
+  // How often take_domains() was called: what somebody remembers of domains does not outlive it.
+  uint32_t times_restored() const { return times_restored_; }
   Domain& add_domain(const DomainConfig& config) {
     return *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
   }
@@ -53,6 +58,7 @@ class Hypervisor {
   Platform& platform_;
   const Flavour flavour_;
   std::vector<std::unique_ptr<Domain>> domains_;
+  uint32_t times_restored_ = 0;
 };
 
 // One entry into the core, on the stack of the actor that entered: passed to whatever may take a lock.

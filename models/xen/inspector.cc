@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
 #include "models/xen/grant_audit.h"
@@ -109,6 +111,7 @@ std::vector<LostEvent> Inspector::lost_events() const {
 }
 
 std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFETY_ANALYSIS {
+  if (std::exchange(times_restored_, hv_.times_restored()) != hv_.times_restored()) clocks_ = {};
   std::vector<std::string> broken;
   for (const auto& domain : hv_.domains()) {
     uint32_t open = 0;
@@ -119,6 +122,7 @@ std::vector<std::string> Inspector::broken_invariants() const XS_NO_THREAD_SAFET
         broken.push_back(fmt::format("domain {} port {}: {}", domain->id().v, port, *why));
       }
     }
+    clocks_.check(*domain, broken);
     if (open != domain->evtchn.active) {
       broken.push_back(
           fmt::format("domain {}: {} ports are open, {} counted", domain->id().v, open, domain->evtchn.active));

@@ -1,6 +1,7 @@
 // CoreInspector on a Hypervisor: reads of the core's state for reports and invariants, while nobody is inside it.
 #pragma once
 
+#include "models/xen/clock_invariants.h"
 #include "models/xen/core.h"
 #include "models/xen/hypervisor.h"
 
@@ -18,6 +19,8 @@ class Inspector final : public CoreInspector {
 
  private:
   Hypervisor& hv_;
+  mutable ClockInvariants clocks_;
+  mutable uint32_t times_restored_ = 0;  // of the hypervisor whose clocks these are
 };
 
 }  // namespace xensim::xen

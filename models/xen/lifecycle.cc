@@ -3,6 +3,8 @@
 #include "models/xen/abi/public.h"
 #include "models/xen/evtchn.h"
 #include "models/xen/grant_map.h"
+#include "models/xen/grant_table.h"
+#include "models/xen/physical_areas.h"
 #include "models/xen/poll.h"
 
 namespace xensim::xen {
@@ -22,7 +24,11 @@ void shut_down(Entry& entry, Domain& domain, uint8_t reason) {
     reason = *domain.shutdown_code;
     if (domain.shut_down.exchange(true)) return;
   }
-  release_grant_mappings(entry, domain);  // the toolstack destroys what has ended: others' pages are free of it
+  // The toolstack destroys what has ended: others' pages are free of it.
+  if (reason != SHUTDOWN_soft_reset) {
+    release_grant_mappings(entry, domain);
+    for (uint32_t number = 0; number < domain.vcpu_count(); ++number) release_places(entry, *domain.vcpu(number));
+  }
   entry.platform().shutdown(domain.id(), reason_of(reason));
   send_host_virq(entry, VIRQ_DOM_EXC);
 }

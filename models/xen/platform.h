@@ -124,6 +124,8 @@ class Platform {
   // The hypercall's vCPU gives way (SCHEDOP_yield): another runnable actor goes first.
   virtual void yield(VcpuRef vcpu) = 0;
   virtual void start_vcpu(VcpuRef vcpu, const VcpuStart& start) = 0;
+  // A non-maskable interrupt for the vCPU. A Platform whose guests have none takes no notice.
+  virtual void inject_nmi(VcpuRef /*vcpu*/) {}
   // An edge on a vector of the vCPU's local APIC (per-vCPU upcall vector); lost if the APIC is software-disabled.
   virtual void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) = 0;
   // Is the vCPU's local APIC software-enabled (spurious vector register, bit 8)?

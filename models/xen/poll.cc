@@ -1,5 +1,6 @@
 #include "models/xen/poll.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "models/xen/abi/compat.h"
@@ -60,6 +61,37 @@ struct PollArgs {
   uint32_t count;
   uint64_t timeout_ns;
 };
+
+std::optional<uint32_t> read_port(HypercallContext& context, const PollArgs& args, uint32_t index) {
+  return read_argument<uint32_t>(context, Gva{args.ports.v + index * sizeof(uint32_t)});
+}
+
+// Trait poll_reads_all_first: the ports go to Vcpu::polled_ports. 0 or an errno.
+int64_t read_all_ports(HypercallContext& context, const PollArgs& args) {
+  std::vector<uint32_t>& ports = context.vcpu.polled_ports;
+  for (uint32_t i = 0; i < args.count; ++i) {
+    const std::optional<uint32_t> port = read_port(context, args, i);
+    if (!port) return -XEN_EFAULT;
+    ports.push_back(*port);
+  }
+  const uint32_t limit = context.domain.evtchn.ops().port_limit(context.domain);
+  const bool all_below = std::all_of(ports.begin(), ports.end(), [&](uint32_t port) { return port < limit; });
+  return all_below ? 0 : -XEN_EINVAL;
+}
+
+// Is there nothing to sleep for? 1: a port is pending; 0: go to sleep; or an errno.
+int64_t look_at_ports(HypercallContext& context, const PollArgs& args) {
+  std::vector<uint32_t>& ports = context.vcpu.polled_ports;
+  for (uint32_t i = 0; i < args.count; ++i) {
+    if (i == ports.size()) {
+      const std::optional<uint32_t> port = read_port(context, args, i);
+      if (!port) return -XEN_EFAULT;
+      ports.push_back(*port);
+    }
+    if (const int64_t state = poll_port(context, ports[i]); state != 0) return state;
+  }
+  return 0;
+}
 
 std::optional<PollArgs> read_poll_args(HypercallContext& context) {
   const Gva at{context.arg(1)};
@@ -155,22 +187,20 @@ int64_t poll(HypercallContext& context) {
   if (!args) return -XEN_EFAULT;
   if (args->count > kMaxPolledPorts) return -XEN_EINVAL;
 
+  vcpu.polled_ports.clear();
+  if (context.flavour().poll_reads_all_first) {
+    if (const int64_t error = read_all_ports(context, *args); error != 0) return error;
+  }
+
   vcpu.blocked.store(1);
   vcpu.poll_port.store(kPollAny);
   poll_word(vcpu).fetch_or(poll_bit(vcpu));
   // From here on others see us and wake us: now look whether there is anything to sleep for.
   if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(context, vcpu, 0);
-
-  vcpu.polled_ports.clear();
-  for (uint32_t i = 0; i < args->count; ++i) {
-    const auto port = read_argument<uint32_t>(context, Gva{args->ports.v + i * sizeof(uint32_t)});
-    if (!port) return leave_poll(context, vcpu, -XEN_EFAULT);
-    vcpu.polled_ports.push_back(*port);
-    const int64_t state = poll_port(context, *port);
-    if (state != 0) return leave_poll(context, vcpu, state > 0 ? 0 : state);
-  }
+  if (const int64_t state = look_at_ports(context, *args); state != 0)
+    return leave_poll(context, vcpu, state > 0 ? 0 : state);
   if (args->count == 1) vcpu.poll_port.store(vcpu.polled_ports[0]);
-  // As in Xen, nothing takes this timer back when an event comes first: it may end a later poll early.
+  // As in Xen, nothing takes this timer back when an event comes first (trait poll_timer_cancelled).
   if (args->timeout_ns != 0) arm_poll_timer(context, vcpu, args->timeout_ns);
   go_to_sleep(context, vcpu, context.regs.interrupts_enabled);
   return 0;

@@ -87,8 +87,7 @@ int64_t op_watchdog(HypercallContext& context) {
 
 int64_t do_sched_op(HypercallContext& context) {
   const uint32_t op = static_cast<uint32_t>(context.arg(0));
-  const bool offered_by_kvm =
-      op == SCHEDOP_yield || op == SCHEDOP_shutdown || op == SCHEDOP_poll || op == SCHEDOP_shutdown_code;
+  const bool offered_by_kvm = op == SCHEDOP_yield || op == SCHEDOP_shutdown || op == SCHEDOP_poll;
   if (context.flavour().sched_ops_enosys && !offered_by_kvm) return -XEN_ENOSYS;
   switch (op) {
     case SCHEDOP_yield: context.platform().yield(context.vcpu.ref()); return 0;

@@ -24,6 +24,9 @@ inline constexpr uint32_t kVirqCount = 24;        // xen.h, NR_VIRQS
 inline constexpr uint32_t kLegacyVcpuInfos = 32;  // xen.h, XEN_LEGACY_MAX_VCPUS
 inline constexpr uint32_t kPollAny = ~0u;         // Vcpu::poll_port: any port wakes it
 
+// Where a vCPU has its vcpu_info until it registers a place of its own: a slot of shared_info, or the dummy page.
+Maddr first_vcpu_info(const Domain& domain, VcpuId id);
+
 // Accounting of how long the vCPU was in each state (vcpu.h, struct vcpu_runstate_info).
 struct Runstate {
   uint32_t state = 0;  // RUNSTATE_*
@@ -65,8 +68,15 @@ class Vcpu {
   // Guards what follows, and keeps Platform::set_runnable in step with `blocked` and `down`.
   Lock lock;
   Runstate runstate XS_GUARDED_BY(lock);
-  Gva runstate_area XS_GUARDED_BY(lock);                // 0 = none
-  Gva time_area XS_GUARDED_BY(lock);                    // secondary vcpu_time_info; 0 = none
+  // Where the guest wants its runstate, and a copy of its vcpu_time_info; 0 = nowhere. Trait areas_by_physical_address:
+  // these are guest-physical.
+  Gva runstate_area XS_GUARDED_BY(lock);
+  Gva time_area XS_GUARDED_BY(lock);
+  // Trait physical_areas: the same by guest-physical address, in pages that have a reference of the p2m's; 0 = nowhere.
+  // The runstate's layout is that of the call that registered it.
+  Maddr runstate_place XS_GUARDED_BY(lock);
+  Maddr time_place XS_GUARDED_BY(lock);
+  bool runstate_place_narrow XS_GUARDED_BY(lock) = false;
   uint64_t time_written_ns XS_GUARDED_BY(lock) = 0;     // system time last shown; 0 = never
   uint64_t periodic_period_ns XS_GUARDED_BY(lock) = 0;  // 0 = stopped
   uint64_t periodic_last_ns XS_GUARDED_BY(lock) = 0;
@@ -75,8 +85,13 @@ class Vcpu {
   std::optional<HypercallRegs> continuation;
 
   // For CoreInspector alone: what the vCPU itself noted when it last went to sleep.
+  // Touched by the vCPU itself alone: its last poll's.
+  bool poll_timer_armed = false;
   std::vector<uint32_t> polled_ports;
+
+  // For CoreInspector alone: how the vCPU last went to sleep, and the version last written into its time.
   bool sleeps_interruptible = true;
+  std::atomic<uint32_t> time_version{0};
 
  private:
   Domain& domain_;

@@ -12,8 +12,8 @@ constexpr uint64_t kEferLme = 1 << 8;
 constexpr uint64_t kEferLma = 1 << 10;
 constexpr uint64_t kEferNx = 1 << 11;
 constexpr uint64_t kEferKnown = kEferSce | kEferLme | kEferLma | kEferNx;
-// CR4 as far as 22 bits are defined: VME to PKE, without VMX and SMX.
-constexpr uint64_t kCr4Known = 0x7f9fff;
+// CR4: VME to UMIP, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP, PKE.
+constexpr uint64_t kCr4Known = 0x770fff;
 
 // Segment attributes (hvm_vcpu.h): bits 3:0 type, 4 S, 6:5 DPL, 7 P, 11 G.
 class Attributes {

@@ -3,6 +3,7 @@
 #include "models/xen/arguments.h"
 #include "models/xen/clock.h"
 #include "models/xen/lifecycle.h"
+#include "models/xen/physical_areas.h"
 #include "models/xen/poll.h"
 #include "models/xen/timers.h"
 #include "models/xen/vcpu_areas.h"
@@ -57,27 +58,32 @@ int64_t op_set_periodic(HypercallContext& context, Vcpu& vcpu) {
   return 0;
 }
 
-std::optional<uint64_t> read_deadline(HypercallContext& context) {
-  if (context.mode64()) {
+bool has_timer_port(HypercallContext& context) { return context.vcpu.virq_port[VIRQ_TIMER].load() != 0; }
+
+struct Singleshot {
+  uint64_t deadline_ns;
+  uint32_t flags;
+};
+
+std::optional<Singleshot> read_singleshot(HypercallContext& context) {
+  if (context.mode64() && (!context.flavour().timer_short_argument || has_timer_port(context))) {
     const auto args = read_argument<vcpu_set_singleshot_timer>(context, argument(context));
-    return args ? std::optional(args->timeout_abs_ns) : std::nullopt;
+    return args ? std::optional(Singleshot{args->timeout_abs_ns, args->flags}) : std::nullopt;
   }
   const auto args = read_argument<abi32::vcpu_set_singleshot_timer>(context, argument(context));
-  return args ? std::optional(args->timeout_abs_ns) : std::nullopt;
+  return args ? std::optional(Singleshot{args->timeout_abs_ns, args->flags}) : std::nullopt;
 }
 
 int64_t op_set_singleshot(HypercallContext& context, Vcpu& vcpu) {
-  // The 32-bit ABI reads the argument before it looks whose timer it is.
-  if (context.mode64() && &vcpu != &context.vcpu) return -XEN_EINVAL;
-  const std::optional<uint64_t> deadline = read_deadline(context);
-  if (!deadline) return -XEN_EFAULT;
+  const bool owner_first = context.mode64() || context.flavour().timer_owner_first;
+  if (owner_first && &vcpu != &context.vcpu) return -XEN_EINVAL;
+  const std::optional<Singleshot> args = read_singleshot(context);
+  if (!args) return -XEN_EFAULT;
   if (&vcpu != &context.vcpu) return -XEN_EINVAL;
-  if (*deadline < context.platform().now().v) {
-    stop_singleshot(context, vcpu);
-    send_timer_event(context, vcpu);
-  } else {
-    arm_singleshot(context, vcpu, *deadline);
-  }
+  // The flag asks for an error where the time is past. Guests made nothing of it but lost timers: it is ignored.
+  const bool wants_error = context.flavour().late_singleshot_etime && (args->flags & VCPU_SSHOTTMR_future) != 0;
+  if (wants_error && args->deadline_ns < context.platform().now().v) return -XEN_ETIME;
+  set_singleshot(context, vcpu, args->deadline_ns);
   return 0;
 }
 
@@ -87,9 +93,9 @@ int64_t op_stop_singleshot(HypercallContext& context, Vcpu& vcpu) {
   return 0;
 }
 
-// A guest's NMI is not modelled beyond its wake-up: the argument must be null.
 int64_t op_send_nmi(HypercallContext& context, Vcpu& vcpu) {
-  if (context.arg(2) != 0) return -XEN_EINVAL;
+  if (context.arg(2) != 0) return -XEN_EINVAL;  // there is no argument, and it must say so
+  context.platform().inject_nmi(vcpu.ref());
   kick(context, vcpu);
   return 0;
 }
@@ -105,8 +111,10 @@ int64_t do_vcpu_op(HypercallContext& context) {
   const uint32_t op = static_cast<uint32_t>(context.arg(0));
   const Flavour& flavour = context.flavour();
   Vcpu* vcpu = context.domain.vcpu(static_cast<uint32_t>(context.arg(1)));
-  if (vcpu == nullptr)
-    return op == VCPUOP_set_singleshot_timer && flavour.timer_bad_vcpu_einval ? -XEN_EINVAL : -XEN_ENOENT;
+  if (vcpu == nullptr) {
+    const bool singleshot = op == VCPUOP_set_singleshot_timer || op == VCPUOP_stop_singleshot_timer;
+    return singleshot && flavour.timer_bad_vcpu_einval && has_timer_port(context) ? -XEN_EINVAL : -XEN_ENOENT;
+  }
   if (is_absent(flavour, op)) return -XEN_ENOSYS;
 
   switch (op) {
@@ -124,6 +132,9 @@ int64_t do_vcpu_op(HypercallContext& context) {
     case VCPUOP_send_nmi: return op_send_nmi(context, *vcpu);
     case VCPUOP_get_physid: return -XEN_EINVAL;  // for pinned vCPUs of the host-kernel domain
     case VCPUOP_register_vcpu_time_memory_area: return register_time_area(context, *vcpu);
+    case kRegisterRunstatePhysArea:
+      return flavour.physical_areas ? register_runstate_place(context, *vcpu) : -XEN_ENOSYS;
+    case kRegisterVcpuTimePhysArea: return flavour.physical_areas ? register_time_place(context, *vcpu) : -XEN_ENOSYS;
     default: return -XEN_ENOSYS;
   }
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "models/xen/abi/reference.h"
+#include "models/xen/abi/state.h"
 #include "models/xen/abi/table.h"
 #include "models/xen/flavour.h"
 #include "sim/cli/commands.h"
@@ -44,24 +46,61 @@ Json list_scenarios(Output& output) {
 Json list_hypercalls(Output& output) {
   Json items = Json::array();
   for (const xen::abi::HypercallInfo& call : xen::abi::all_hypercalls()) {
-    output.print(fmt::format("{:>2} {}{}", call.number, call.name, call.hvm ? "" : "  (not for HVM guests: -ENOSYS)"));
+    const std::string state = xen::abi::describe_state(xen::abi::state_of(call));
     Json subops = Json::array();
     for (const xen::abi::SubopInfo& subop : xen::abi::all_subops()) {
       if (subop.call != call.number) continue;
-      output.print(fmt::format("     {:>3} {}", subop.number, subop.name));
-      subops.push_back({{"number", subop.number}, {"name", subop.name}});
+      const std::string text = xen::abi::describe_state(xen::abi::state_of(subop));
+      subops.push_back({{"number", subop.number}, {"name", subop.name}, {"state", text}});
     }
-    items.push_back({{"number", call.number}, {"name", call.name}, {"hvm", call.hvm}, {"subops", std::move(subops)}});
+    output.print(fmt::format("{:>2} {:<32}{}", call.number, call.name, subops.empty() ? state : ""));
+    for (const Json& subop : subops) {
+      output.print(fmt::format("     {:>3} {:<40}{}", subop["number"].get<uint32_t>(), subop["name"].get<std::string>(),
+                               subop["state"].get<std::string>()));
+    }
+    items.push_back({{"number", call.number},
+                     {"name", call.name},
+                     {"hvm", call.hvm},
+                     {"state", state},
+                     {"subops", std::move(subops)}});
   }
   return items;
 }
 
+// The presets in which a trait is on.
+std::vector<std::string_view> presets_with(const xen::TraitInfo& trait) {
+  std::vector<std::string_view> names;
+  for (const xen::PresetInfo& preset : xen::all_presets()) {
+    if (preset.flavour.*trait.value) names.push_back(preset.name);
+  }
+  return names;
+}
+
+// The transcripts that show a trait, and the line: "poll_wake: closed port" is a line of poll_wake.xen.txt and of the
+// other one's.
+std::string evidence_text(const xen::TraitInfo& trait) {
+  const size_t colon = trait.evidence.find(": ");
+  if (colon == std::string_view::npos || (!trait.in_kvm && !trait.later)) return std::string(trait.evidence);
+  return fmt::format("tests/oracle/{}.{{xen,{}}}.txt: {}", trait.evidence.substr(0, colon),
+                     trait.later ? "xen-4.20" : "kvm", trait.evidence.substr(colon + 2));
+}
+
 Json list_flavours(Output& output) {
   Json items = Json::array();
-  output.print("xen: Xen 4.17. kvm: Linux 6.12's KVM with QEMU 10. They differ in:");
+  for (const xen::PresetInfo& preset : xen::all_presets()) {
+    output.print(fmt::format("{}: {}", preset.name, preset.description));
+  }
+  output.print(
+      "\nThey differ in these traits. `xen` is a trait that is off; in brackets are the presets where it is on.");
   for (const xen::TraitInfo& trait : xen::all_traits()) {
-    output.print(fmt::format("{}\n    xen: {}\n    kvm: {}", trait.name, trait.xen, trait.kvm));
-    items.push_back({{"trait", trait.name}, {"xen", trait.xen}, {"kvm", trait.kvm}, {"in_kvm", trait.in_kvm}});
+    const std::vector<std::string_view> presets = presets_with(trait);
+    output.print(fmt::format("{} [{}]\n    off: {}\n    on:  {}\n    evidence: {}", trait.name,
+                             fmt::join(presets, ", "), trait.off, trait.on, evidence_text(trait)));
+    items.push_back({{"trait", trait.name},
+                     {"off", trait.off},
+                     {"on", trait.on},
+                     {"presets", presets},
+                     {"evidence", trait.evidence}});
   }
   return items;
 }
@@ -86,10 +125,16 @@ class ListCommand final : public Command {
         ->type_name("WHAT")
         ->required()
         ->check(CLI::IsMember({"scenarios", "hypercalls", "flavours", "backends"}));
+    app.add_flag("--reference", reference_, "hypercalls: the reference in Markdown, argument structs and all");
   }
 
   Result<Report> run(Output& output) override {
+    if (reference_ && what_ != "hypercalls") return input_error("--reference is for `list hypercalls`");
     Report report;
+    if (reference_) {
+      output.print_raw(xen::abi::hypercall_reference());
+      return report;
+    }
     if (what_ == "scenarios") report.items = list_scenarios(output);
     if (what_ == "hypercalls") report.items = list_hypercalls(output);
     if (what_ == "flavours") report.items = list_flavours(output);
@@ -99,6 +144,7 @@ class ListCommand final : public Command {
 
  private:
   std::string what_;
+  bool reference_ = false;
 };
 
 }  // namespace

@@ -66,6 +66,8 @@ class Replay {
   void call(const traces::TimerExpiredBegin& entry);
   void call(const traces::ExternalEventBegin& entry);
   void call(const traces::HostOpBegin& entry);
+  void call(const traces::SoftResetBegin& entry);
+  void call(const traces::PreemptedBegin& entry);
   // The entry returned nothing: the trace must say that it returned.
   template <class End>
   void returned() {
@@ -209,6 +211,11 @@ void Replay::call(const traces::BeforeRunBegin& entry) {
   returned<traces::BeforeRunEnd>();
 }
 
+void Replay::call(const traces::PreemptedBegin& entry) {
+  core_.api->preempted(entry.vcpu);
+  returned<traces::PreemptedEnd>();
+}
+
 void Replay::call(const traces::TimerExpiredBegin& entry) {
   core_.api->timer_expired({entry.timer, entry.vcpu});
   returned<traces::TimerExpiredEnd>();
@@ -233,6 +240,12 @@ void Replay::call(const traces::HostOpBegin& entry) {
   const traces::HostOpEnd got{result.status, result.number, result.at.v};
   const traces::HostOpEnd& event = platform_.expect(got);
   platform_.check(event.status == got.status && event.number == got.number && event.at == got.at, got);
+  platform_.consume();
+}
+
+void Replay::call(const traces::SoftResetBegin& entry) {
+  const traces::SoftResetEnd got{core_.api->soft_reset(entry.dom)};
+  platform_.check(platform_.expect(got).result == got.result, got);
   platform_.consume();
 }
 

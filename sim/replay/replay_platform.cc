@@ -238,6 +238,12 @@ void ReplayPlatform::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) {
   consume();
 }
 
+void ReplayPlatform::inject_nmi(VcpuRef vcpu) {
+  const traces::InjectNmi got{vcpu};
+  check(expect(got).vcpu == vcpu, got);
+  consume();
+}
+
 void ReplayPlatform::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
   const traces::AssertLapicVector got{vcpu, vector};
   const traces::AssertLapicVector& event = expect(got);

@@ -72,6 +72,7 @@ class ReplayPlatform final : public xen::Platform {
   void set_runnable(VcpuRef vcpu, bool runnable) override;
   void yield(VcpuRef vcpu) override;
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
+  void inject_nmi(VcpuRef vcpu) override;
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;

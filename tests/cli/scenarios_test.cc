@@ -135,13 +135,16 @@ TEST_CASE("two guests' lines bear their names, -v prints calls, -q says nothing"
 
 TEST_CASE("the race of the affinity change is found, and its schedule reproduces it on both backends") {
   const std::string scenario = kScenarios + "/races/evtchn_affinity.toml";
-  const json found = run_json({"explore", scenario, "--schedules", "20000"}, 1);
-  CHECK(found["result"] == "fail");
-  CHECK(found["failure"]["kind"] == "lost_event");
-  for (const char* backend : {"native", "soft"}) {
-    const json again =
-        run_json({"run", scenario, "--backend", backend, "--schedule", found["schedule"].get<std::string>()}, 1);
-    CHECK(again["failure"]["kind"] == "lost_event");
+  for (const char* seed : {"0", "1", "2", "3"}) {
+    const json found = run_json({"explore", scenario, "--seed", seed, "--schedules", "20000"}, 1);
+    CHECK(found["result"] == "fail");
+    CHECK(found["failure"]["kind"] == "lost_event");
+    for (const char* backend : {"native", "soft"}) {
+      const json again = run_json(
+          {"run", scenario, "--backend", backend, "--seed", seed, "--schedule", found["schedule"].get<std::string>()},
+          1);
+      CHECK(again["failure"]["kind"] == "lost_event");
+    }
   }
   const json fixed = run_json({"explore", kScenarios + "/races/evtchn_affinity_fixed.toml", "--schedules", "20000"}, 0);
   CHECK(fixed["schedules"] == 20000);
@@ -211,6 +214,17 @@ TEST_CASE("the demo finds what it is there to find") {
   CAPTURE(ran.err);
   CHECK(ran.status == 0);
   CHECK(ran.out.find("never woken") != std::string::npos);
+}
+
+TEST_CASE("stolen time is counted where the scenario asks for it") {
+  const std::string scenario = kScenarios + "/ipi/ping_pong.toml";
+  for (const char* steal : {"none", "counted"}) {
+    CHECK(run_program({"run", scenario, "--set", std::string("clock.steal=") + steal, "--record", "steal.trace"})
+              .status == 0);
+    const Ran shown = run_program({"trace", "show", "steal.trace"});
+    CHECK((shown.out.find("preempted") != std::string::npos) == (std::string_view(steal) == "counted"));
+    CHECK(run_program({"replay", "steal.trace"}).status == 0);
+  }
 }
 
 }  // namespace

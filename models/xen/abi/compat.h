@@ -175,6 +175,17 @@ struct multicall_entry {
   uint32_t args[6];
 };
 
+struct physdev_map_pirq {
+  uint16_t domid;
+  int32_t type;
+  int32_t index;
+  int32_t pirq;
+  int32_t bus;
+  int32_t devfn;
+  int32_t entry_nr;
+  uint64_t table_base;
+};
+
 struct e820entry {
   uint64_t addr;
   uint64_t size;

@@ -1,4 +1,5 @@
 // The tables of Domain, its configuration and its vCPUs.
+#include "models/xen/abi/compat.h"
 #include "models/xen/abi/public.h"
 #include "models/xen/shared_layout.h"
 #include "models/xen/state/fields.h"
@@ -64,12 +65,21 @@ void fields_of(StateArchive& ar, Vcpu& vcpu) {
   ar("runstate", vcpu.runstate);
   ar("runstate_area", vcpu.runstate_area);
   ar("time_area", vcpu.time_area);
+  ar("runstate_place_narrow", vcpu.runstate_place_narrow);
+  ar("runstate_place", vcpu.runstate_place);
+  const size_t runstate_bytes =
+      vcpu.runstate_place_narrow ? sizeof(abi32::vcpu_runstate_info) : sizeof(::vcpu_runstate_info);
+  ar.check_place("runstate_place", vcpu.runstate_place, vcpu.runstate_place.v == 0 ? 0 : runstate_bytes);
+  ar("time_place", vcpu.time_place);
+  ar.check_place("time_place", vcpu.time_place, vcpu.time_place.v == 0 ? 0 : sizeof(vcpu_time_info));
   ar("time_written_ns", vcpu.time_written_ns);
   ar("periodic_period_ns", vcpu.periodic_period_ns);
   ar("periodic_last_ns", vcpu.periodic_last_ns);
   ar("continuation", vcpu.continuation);
   ar("polled_ports", vcpu.polled_ports, kMostPolled);
+  ar("poll_timer_armed", vcpu.poll_timer_armed);
   ar("sleeps_interruptible", vcpu.sleeps_interruptible);
+  ar("time_version", vcpu.time_version);
   ar.skip("domain_", "whose it is: its place in the state");
   ar.skip("ref_", "who it is: its place in the state");
 }
@@ -84,6 +94,7 @@ void fields_of(StateArchive& ar, Domain& domain) {
   ar("shut_down", domain.shut_down);
   ar("dying", domain.dying);
   ar("gone", domain.gone);
+  ar("wallclock_version", domain.wallclock_version);
   ar("shutdown_code", domain.shutdown_code);
   ar.place("shared_info_", domain.shared_info_, kPageSize);
   ar.place("dummy_info_", domain.dummy_info_, domain.vcpu_count() > kLegacyVcpuInfos ? kPageSize : 0);

@@ -8,6 +8,7 @@ EXPORT unsigned char xs_native_stacks[XS_MAX_VCPUS][XS_STACK_BYTES]
 
 static const struct xs_native_ops* ops_of[XS_MAX_VCPUS];
 static void (*vcpu_entry)(unsigned vcpu);
+static volatile unsigned vcpus_running; /* others that have begun; one host thread runs them all */
 extern char xs_image_start[]; /* the linker script's: at guest-physical 0x100000 */
 
 static const struct xs_native_ops* ops(void) { return ops_of[xs_vcpu()]; }
@@ -54,6 +55,8 @@ void xs_exit(unsigned reason) {
 void xs_start_vcpus(unsigned count, void (*entry)(unsigned vcpu)) {
   vcpu_entry = entry;
   for (unsigned vcpu = 1; vcpu < count; vcpu++) OPS(start_vcpu, vcpu);
+  /* As the ELF's kit waits (smp.c), at points of the same name: or a schedule found here would count others there. */
+  while (vcpus_running + 1 < count) OPS(pause, 0);
 }
 
 static void leave(void) {
@@ -63,6 +66,7 @@ static void leave(void) {
 EXPORT void xs_native_main(const struct xs_native_ops* o, unsigned vcpu) {
   ops_of[vcpu] = o;
   if (vcpu) {
+    vcpus_running++;
     vcpu_entry(vcpu);
     leave();
   }

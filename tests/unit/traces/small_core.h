@@ -70,7 +70,7 @@ class SmallCore : public xen::CoreApi {
     if (regs.nr == 1) return copy(regs.args[0]);
     return static_cast<uint64_t>(-38);
   }
-  const xen::HypercallRegs* preempted(VcpuRef) override { return nullptr; }
+  const xen::HypercallRegs* continuation_of(VcpuRef) override { return nullptr; }
   bool write_msr(VcpuRef, uint32_t, uint64_t value, bool) override { return value != 0; }
   std::optional<uint64_t> read_msr(VcpuRef, uint32_t msr) override {
     return msr == 1 ? std::optional(sum_) : std::nullopt;
@@ -87,6 +87,8 @@ class SmallCore : public xen::CoreApi {
     platform_.store(xen::Site::kVcpuTime, Maddr{64}, 8, platform_.clock(vcpu.dom).tsc);
   }
   void timer_expired(xen::TimerId id) override { platform_.arm_timer(id, VirtualNs{platform_.now().v + 10}); }
+  int soft_reset(DomId) override { return -5; }
+  void preempted(VcpuRef vcpu) override { platform_.inject_nmi(vcpu); }
   int external_event(DomId dom, Port port) override {
     send({dom, VcpuId{0}}, port.v);
     return -3;

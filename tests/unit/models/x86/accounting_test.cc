@@ -6,7 +6,7 @@
 #include "tests/unit/models/x86/test_machine.h"
 
 extern "C" const unsigned char mixed_program[], mixed_handler[], skip_ud2_handler[], count_loop[], rep_only[],
-    out_nops[], mmio_nops[], do_nothing[], real_loop[], do_pause[];
+    flags_kept[], halt_handler[], out_nops[], mmio_nops[], do_nothing[], real_loop[], do_pause[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -21,8 +21,8 @@ struct Outcome {
 };
 
 // Runs the program with interrupts raised at fixed places, in slices of `slice`.
-Outcome run_mixed(uint64_t slice) {
-  TestMachine m;
+Outcome run_mixed(uint64_t slice, bool whole_blocks = false) {
+  TestMachine m(1, whole_blocks);
   m.long64(mixed_program, mixed_handler);
   m.set_gate64(6, TestMachine::address(skip_ud2_handler));
   REQUIRE(m.cpu->map_mmio(Gpa{0x400000}, 0x1000));
@@ -40,7 +40,9 @@ Outcome run_mixed(uint64_t slice) {
   while (exit == CpuExit::kSlice) {
     const uint64_t before = m.count();
     exit = m.run(slice);
-    if (exit == CpuExit::kSlice) REQUIRE(m.count() == before + slice);
+    if (exit != CpuExit::kSlice) continue;
+    REQUIRE(m.count() >= before + slice);
+    if (!whole_blocks) REQUIRE(m.count() == before + slice);
   }
   REQUIRE_MESSAGE(exit == CpuExit::kHalt, m.cpu->error());
   const auto* data = m.ram.data() + kData;
@@ -61,6 +63,69 @@ TEST_CASE("any slicing gives the same registers, memory, calls and counts") {
     CHECK(cut.count == whole.count);
     CHECK(cut.regs == whole.regs);
     CHECK(cut.data == whole.data);
+    const Outcome by_blocks = run_mixed(slice, true);
+    CHECK(by_blocks.log == whole.log);
+    CHECK(by_blocks.count == whole.count);
+    CHECK(by_blocks.regs == whole.regs);
+    CHECK(by_blocks.data == whole.data);
+  }
+}
+
+TEST_CASE("by whole blocks a slice ends at the end of the block that its limit is in") {
+  TestMachine m(1, true);
+  m.long64(count_loop);
+  CHECK(m.run(1) == CpuExit::kSlice);
+  CHECK(m.count() == 5);  // the first block holds the first round of the loop
+  CHECK(m.run(5) == CpuExit::kSlice);
+  CHECK(m.count() == 5 + 8);
+  CHECK(m.run(4) == CpuExit::kSlice);
+  CHECK(m.count() == 5 + 8 + 4);
+  CHECK(m.run(100'000'000) == CpuExit::kHalt);
+  CHECK(m.count() == 1 + 4'000'000 + 1);
+  m.long64(rep_only);
+  m.change([&](CpuRegs& r) {
+    r.gpr[kRcx] = 1000;
+    r.gpr[kRdi] = kData;
+  });
+  const uint64_t before = m.count();
+  CHECK(m.run(300) == CpuExit::kSlice);  // each iteration is a block
+  CHECK(m.count() == before + 300);
+  CHECK(m.gpr(kRcx) == 700);
+}
+
+TEST_CASE("arithmetic flags are a vCPU's own, wherever it is cut") {
+  struct Row {
+    uint64_t left, right;
+    bool carry, zero, sign, overflow;
+  };
+  constexpr Row kRows[] = {{1, 2, true, false, true, false},
+                           {7, 7, false, true, false, false},
+                           {uint64_t{1} << 63, 1, false, false, false, true}};
+  for (const uint64_t slice : {1, 2, 3, 4, 5}) {
+    CAPTURE(slice);
+    TestMachine m(3);
+    for (uint32_t v = 0; v < 3; ++v) {
+      m.long64(flags_kept, nullptr, {v});
+      m.change(
+          [&](CpuRegs& r) {
+            r.gpr[kRdi] = kRows[v].left;
+            r.gpr[kRsi] = kRows[v].right;
+          },
+          {v});
+    }
+    for (unsigned ended = 0; ended != 7;) {
+      for (uint32_t v = 0; v < 3; ++v) {
+        if (!(ended >> v & 1) && m.run(slice, {v}) == CpuExit::kHalt) ended |= 1u << v;
+      }
+    }
+    for (uint32_t v = 0; v < 3; ++v) {
+      CAPTURE(v);
+      CHECK((m.gpr(kRax, {v}) & 1) == kRows[v].carry);
+      CHECK((m.gpr(kRbx, {v}) & 1) == kRows[v].zero);
+      CHECK((m.gpr(kRcx, {v}) & 1) == kRows[v].sign);
+      CHECK((m.gpr(kRdx, {v}) & 1) == kRows[v].overflow);
+      CHECK(m.gpr(kR8, {v}) == (kRows[v].carry ? 0 : 1));
+    }
   }
 }
 
@@ -93,6 +158,26 @@ TEST_CASE("a repeated string instruction counts one an iteration, and one for no
       CHECK(m.count() == std::max<uint64_t>(n, 1) + 1);
       CHECK(m.gpr(kRdi) == kData + n);
     }
+  }
+}
+
+TEST_CASE("a repeated string instruction that faults half-way has done what came before") {
+  for (const uint64_t slice : {1, 3, 1000, 100000}) {
+    CAPTURE(slice);
+    TestMachine m;
+    m.long64(rep_only, halt_handler);
+    m.poke<uint64_t>(m.page_entry_at(kData + 0x1000), 0);
+    m.change([&](CpuRegs& r) {
+      r.gpr[kRcx] = 0x1800;
+      r.gpr[kRdi] = kData;
+    });
+    CpuExit exit = CpuExit::kSlice;
+    while (exit == CpuExit::kSlice) exit = m.run(slice);
+    CHECK(exit == CpuExit::kHalt);
+    CHECK(m.count() == 0x1000 + 1);
+    CHECK(m.gpr(kRdi) == kData + 0x1000);
+    CHECK(m.gpr(kRcx) == 0x800);
+    CHECK(m.regs().cr2 == kData + 0x1000);
   }
 }
 

@@ -5,8 +5,8 @@
 
 extern "C" const unsigned char do_div[], do_ud2[], do_int3[], do_int[], do_gp_ds[], do_gp_noncanonical[], do_pf_write[],
     do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_jump[], plain_iret[], pop_code_iret[],
-    halt_handler[], do_nothing[], do_int_32[], do_into[], do_gp_ds_32[], halt_32[], do_bound_ss[], iret_to_user32[],
-    iret_to_vm86[], real_int[], real_div[], real_handler[], real_to_protected[];
+    halt_handler[], do_nothing[], count_loop[], do_int_32[], do_into[], do_gp_ds_32[], halt_32[], do_bound_ss[],
+    iret_to_user32[], iret_to_vm86[], real_int[], real_div[], real_handler[], real_to_protected[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -127,6 +127,28 @@ TEST_CASE("trap gates keep IF, interrupt gates clear it") {
     CHECK((m.regs().rflags & 0x200) == (type == 0xf ? 0x200 : 0));
     CHECK((m.peek<uint64_t>(kStack0 - 24) & 0x200) == 0x200);
   }
+}
+
+TEST_CASE("an NMI is taken with interrupts off, and ends a HLT") {
+  TestMachine m;
+  m.long64(count_loop, halt_handler);
+  m.set_gate64(2, TestMachine::address(halt_handler));
+  REQUIRE(m.run(10) == CpuExit::kSlice);
+  const uint64_t interrupted = m.regs().rip;
+  m.cpu->raise_nmi({0});
+  REQUIRE(m.run() == CpuExit::kHalt);
+  CHECK(m.count() == 11);  // the handler's HLT
+  CHECK(m.regs().rip == TestMachine::address(halt_handler) + 1);
+  CHECK(m.peek<uint64_t>(kStack0 - 40) == interrupted);
+  CHECK((m.peek<uint64_t>(kStack0 - 24) & 0x200) == 0);
+
+  TestMachine h;
+  h.long64(halt_handler, plain_iret);
+  h.set_gate64(2, TestMachine::address(plain_iret));
+  h.cpu->raise_nmi({0});
+  REQUIRE(h.run() == CpuExit::kHalt);  // taken before the HLT, which halts after it
+  CHECK(h.regs().rip == TestMachine::address(halt_handler) + 1);
+  CHECK(h.count() == 2);  // IRET, HLT
 }
 
 TEST_CASE("IST takes its own stack, aligned") {

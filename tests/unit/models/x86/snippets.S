@@ -150,6 +150,18 @@ snippet count_loop
   jnz 1b
   hlt
 
+snippet flags_kept
+  cmpq %rsi, %rdi
+  nop
+  setc %al
+  setz %bl
+  sets %cl
+  seto %dl
+  jc 1f
+  incq %r8
+1:
+  hlt
+
 snippet rep_only
   rep stosb
   hlt

@@ -35,7 +35,7 @@ struct Preempted {
     return guests.core.api->hypercall(
         kVcpu, {.mode64 = guests.mode64, .interrupts_enabled = interrupts, .nr = nr, .args = args});
   }
-  const xen::HypercallRegs* again() { return guests.core.api->preempted(kVcpu); }
+  const xen::HypercallRegs* again() { return guests.core.api->continuation_of(kVcpu); }
   // The handler took the event: the upcall is no longer pending.
   void take_event() { guests.platform.poke<uint8_t>(FakePlatform::kRam, 0); }
 

@@ -68,19 +68,6 @@ TEST_CASE("locks may be given back in any order") {
   CHECK(event.state().word.load() == 0);
 }
 
-TEST_CASE("flavours by name") {
-  CHECK(xen::flavour_by_name("xen").has_value());
-  CHECK_FALSE(xen::flavour_by_name("xen")->poll_wakes_bound_vcpu_only);
-  CHECK(xen::flavour_by_name("kvm")->poll_wakes_bound_vcpu_only);
-  CHECK(xen::flavour_by_name("bhyve").error().message == "unknown flavour 'bhyve': there are xen and kvm");
-  std::set<std::string_view> names;
-  for (const xen::TraitInfo& trait : xen::all_traits()) {
-    CHECK(names.insert(trait.name).second);
-    CHECK_FALSE(trait.xen.empty());
-    CHECK_FALSE(trait.kvm.empty());
-  }
-}
-
 TEST_CASE("every site has a name of its own") {
   std::set<std::string> names;
   for (unsigned i = 0; i < static_cast<unsigned>(Site::kCount); ++i) {

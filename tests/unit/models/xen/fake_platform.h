@@ -52,6 +52,7 @@ class FakePlatform : public PlainPlatform {
   void set_runnable(VcpuRef vcpu, bool is_runnable) override { runnable[vcpu] = is_runnable; }
   void yield(VcpuRef vcpu) override { yields.push_back(vcpu); }
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart&) override { started.push_back(vcpu); }
+  void inject_nmi(VcpuRef vcpu) override { nmis.push_back(vcpu); }
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override { lapic_vectors.push_back({vcpu, vector}); }
   bool lapic_enabled(VcpuRef) override { return lapic; }
   void outside_event(DomId dom, Port port) override { outside_events.push_back({dom, port}); }
@@ -85,7 +86,7 @@ class FakePlatform : public PlainPlatform {
 
   std::map<std::pair<DomId, Gfn>, Mfn> mappings;
   std::map<xen::TimerId, VirtualNs> timers;
-  std::vector<VcpuRef> kicks, yields, started;
+  std::vector<VcpuRef> kicks, yields, started, nmis;
   std::map<VcpuRef, bool> runnable;
   std::vector<std::pair<VcpuRef, uint8_t>> lapic_vectors;
   std::map<uint32_t, bool> gsis;

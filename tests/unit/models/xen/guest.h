@@ -38,10 +38,10 @@ class Guest {
 
   // A hypercall of `who`; in 32-bit mode the result is sign-extended from its 32 bits.
   int64_t call(VcpuRef who, uint64_t nr, std::array<uint64_t, 6> args = {}) {
-    ++inside_;
+    ++calls_inside_;
     const uint64_t result = core.api->hypercall(
         who, {.mode64 = mode64, .cpl = cpl, .interrupts_enabled = interrupts_enabled, .nr = nr, .args = args});
-    if (--inside_ == 0) check_invariants();
+    if (--calls_inside_ == 0) check_invariants();
     if (mode64) return static_cast<int64_t>(result);
     XS_CHECK(result >> 32 == 0);
     return static_cast<int32_t>(result);
@@ -141,6 +141,11 @@ class Guest {
     }
   }
   bool runnable(uint32_t number) { return core.api->is_runnable(vcpu(number)); }
+  // After each call of a test, unless another one is on its way.
+  void check_invariants() {
+    const std::vector<std::string> broken = core.inspector->broken_invariants();
+    XS_CHECK_MSG(broken.empty(), broken.front());
+  }
 
   FakePlatform platform;
   xen::CoreInstance core;
@@ -149,12 +154,7 @@ class Guest {
   uint8_t cpl = 0;
 
  private:
-  // They must hold after each call.
-  void check_invariants() {
-    const std::vector<std::string> broken = core.inspector->broken_invariants();
-    XS_CHECK_MSG(broken.empty(), broken.front());
-  }
-  unsigned inside_ = 0;  // calls that are under way: one may come in the middle of another
+  unsigned calls_inside_ = 0;
 };
 
 }  // namespace xensim

@@ -1,6 +1,8 @@
 // HVMOP_*: parameters and the rest; errors as the oracle gave them.
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "tests/unit/models/xen/two_guests.h"
 
 namespace xensim {
@@ -93,13 +95,19 @@ TEST_CASE("other domains' parameters") {
   CHECK(set(guests, HVM_PARAM_STORE_EVTCHN, 0, TwoGuests::kB.v) == -XEN_EPERM);
 }
 
-TEST_CASE("the callback's setting latches the layout") {
+TEST_CASE("the callback's setting latches the layout, and the wall clock is written in it") {
   TwoGuests guests;
-  guests.mode64 = false;
-  const uint64_t shared_info = FakePlatform::kRam;
-  CHECK(guests.platform.peek_as<::shared_info>(shared_info).wc_sec != 0);
-  CHECK(set(guests, HVM_PARAM_CALLBACK_IRQ, uint64_t{2} << 56 | 0xf3) == 0);
-  CHECK(guests.platform.peek_as<xen::abi32::shared_info>(shared_info).wc_sec != 0);
+  const auto shown = [&] {
+    const uint64_t shared_info = FakePlatform::kRam;
+    return std::pair(guests.platform.peek_as<::shared_info>(shared_info).wc_sec != 0,
+                     guests.platform.peek_as<xen::abi32::shared_info>(shared_info).wc_sec != 0);
+  };
+  CHECK(shown() == std::pair(false, false));
+  for (const bool mode64 : {false, true}) {
+    guests.mode64 = mode64;
+    CHECK(set(guests, HVM_PARAM_CALLBACK_IRQ, uint64_t{2} << 56 | 0xf3) == 0);
+    CHECK(shown() == std::pair(mode64, true));
+  }
 }
 
 TEST_CASE("the upcall vector") {

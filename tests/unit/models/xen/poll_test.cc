@@ -275,5 +275,81 @@ TEST_CASE("HLT with interrupts off under KVM is for ever, but for an INIT") {
   CHECK(guest.runnable(1));
 }
 
+TEST_CASE("A4 poll: a time above 2^63 is past on Xen") {
+  for (const bool mode64 : {true, false}) {
+    TwoVcpus guest;
+    guest.mode64 = mode64;
+    const uint32_t port = guest.bind_ipi(1);
+    CHECK(poll(guest, {port}, uint64_t{1} << 63) == 0);
+    CHECK(guest.platform.timers[kPollTimer] == VirtualNs{0});
+    guest.core.api->timer_expired(kPollTimer);
+    CHECK(guest.runnable(1));
+    CHECK(poll(guest, {port}, ~uint64_t{0} >> 1) == 0);
+    CHECK(guest.platform.timers[kPollTimer] == VirtualNs{~uint64_t{0} >> 1});
+  }
+}
+
+TEST_CASE("A4 poll: Xen takes one port after the other, KVM reads and judges all of them first") {
+  for (const bool mode64 : {true, false}) {
+    for (const bool kvm : {false, true}) {
+      TwoVcpus guest(kvm ? kvm_flavour() : xen::Flavour{});
+      guest.mode64 = mode64;
+      guest.via_vector(0xf3);
+      const uint32_t port = guest.bind_ipi(0);
+      CHECK(guest.send(port) == 0);
+      const uint32_t limit = mode64 ? 4096 : 1024;
+      CHECK(poll(guest, {port, limit}) == (kvm ? -XEN_EINVAL : 0));
+      CHECK(poll(guest, {limit, port}) == -XEN_EINVAL);
+      CHECK(poll(guest, {port, 0}) == 0);
+      CHECK(guest.runnable(1));
+
+      const uint64_t last = FakePlatform::kRam - 4;  // the second port cannot be read
+      guest.platform.poke<uint32_t>(last, port);
+      sched_poll args{};
+      args.ports.p = reinterpret_cast<evtchn_port_t*>(last);
+      args.nr_ports = 2;
+      const int64_t result =
+          mode64 ? guest.sched_op(SCHEDOP_poll, args, Guest::vcpu(1))
+                 : guest.sched_op(SCHEDOP_poll, xen::abi32::sched_poll{{static_cast<uint32_t>(last)}, 2, 0},
+                                  Guest::vcpu(1));
+      CHECK(result == (kvm ? -XEN_EFAULT : 0));
+      CHECK(guest.runnable(1));
+    }
+  }
+}
+
+TEST_CASE("A4 poll: port 0, and no port at all") {
+  for (const bool kvm : {false, true}) {
+    TwoVcpus guest(kvm ? kvm_flavour() : xen::Flavour{});
+    CHECK(poll(guest, {0}, 1) == (kvm ? 0 : -XEN_EINVAL));
+    guest.core.api->timer_expired(kPollTimer);
+    CHECK(guest.sched_op(SCHEDOP_poll, sched_poll{{nullptr}, 0, 1}, Guest::vcpu(1)) == 0);
+  }
+}
+
+TEST_CASE("A4 poll under KVM: its timer ends with it") {
+  TwoVcpus guest(kvm_flavour());
+  const uint32_t port = guest.bind_ipi(1);
+  guest.mask(port);
+  CHECK(poll(guest, {port}, 1'000'000'000) == 0);
+  CHECK(guest.platform.timers.count(kPollTimer) == 1);
+  CHECK(guest.send(port) == 0);
+  CHECK(guest.runnable(1));
+  guest.core.api->before_run(Guest::vcpu(1));
+  CHECK(guest.platform.timers.count(kPollTimer) == 0);
+}
+
+TEST_CASE("a pointer that is not canonical is read where its 48 bits say, as on Xen and KVM") {
+  TwoVcpus guest;
+  const uint32_t port = guest.bind_ipi(0);
+  CHECK(guest.send(port) == 0);
+  guest.platform.poke(kPorts, port);
+  sched_poll args{};
+  args.ports.p = reinterpret_cast<evtchn_port_t*>(kPorts | uint64_t{1} << 63);
+  args.nr_ports = 1;
+  CHECK(guest.sched_op(SCHEDOP_poll, args, Guest::vcpu(1)) == 0);
+  CHECK(guest.runnable(1));
+}
+
 }  // namespace
 }  // namespace xensim

@@ -63,7 +63,7 @@ TEST_CASE("watchdogs: two, by id") {
 TEST_CASE("what KVM has not") {
   Guest guest(1, kvm_flavour());
   CHECK(guest.sched_op(SCHEDOP_watchdog, sched_watchdog{0, 5}) == -XEN_ENOSYS);
-  for (const uint64_t op : {SCHEDOP_block, SCHEDOP_remote_shutdown, SCHEDOP_pin_override}) {
+  for (const uint64_t op : {SCHEDOP_block, SCHEDOP_shutdown_code, SCHEDOP_remote_shutdown, SCHEDOP_pin_override}) {
     CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_sched_op, {op, Guest::kArgument}) == -XEN_ENOSYS);
   }
 }

@@ -131,5 +131,107 @@ TEST_CASE("the periodic timer sleeps with its vCPU, but not under KVM") {
   }
 }
 
+TEST_CASE("A5 singleshot: times above 2^63 are past on Xen, on KVM when that is nearer") {
+  for (const bool mode64 : {true, false}) {
+    for (const bool kvm : {false, true}) {
+      Guest guest(1, kvm ? kvm_flavour() : xen::Flavour{});
+      guest.mode64 = mode64;
+      const uint32_t port = guest.bind_virq(VIRQ_TIMER, 0);
+      for (const uint64_t never : {uint64_t{1} << 62, ~uint64_t{0} >> 1}) {
+        CHECK(set_singleshot(guest, never) == 0);
+        CHECK_FALSE(guest.pending(port));
+        CHECK(guest.platform.timers[kSingleshot] == VirtualNs{never});
+      }
+      CHECK(set_singleshot(guest, uint64_t{1} << 63) == 0);
+      CHECK(guest.pending(port) == !kvm);
+      guest.consume(0);
+      CHECK(set_singleshot(guest, ~uint64_t{0}) == 0);
+      CHECK(guest.pending(port));
+      CHECK(guest.platform.timers.empty());
+    }
+  }
+}
+
+TEST_CASE("A5 singleshot: now is not past on Xen, on KVM it is") {
+  for (const bool kvm : {false, true}) {
+    Guest guest(1, kvm ? kvm_flavour() : xen::Flavour{});
+    const uint32_t port = guest.bind_virq(VIRQ_TIMER, 0);
+    CHECK(set_singleshot(guest, kNow) == 0);
+    CHECK(guest.pending(port) == kvm);
+    CHECK(guest.platform.timers.count(kSingleshot) == (kvm ? 0 : 1));
+  }
+}
+
+TEST_CASE("A5 singleshot under KVM: how much of the argument is read, and when") {
+  Guest guest(2, kvm_flavour());
+  const uint64_t end = FakePlatform::kRam;
+  const auto call = [&](uint32_t number, uint64_t at) {
+    return guest.call(Guest::vcpu(0), __HYPERVISOR_vcpu_op, {VCPUOP_set_singleshot_timer, number, at});
+  };
+  CHECK(call(0, end - 12) == 0);  // no VIRQ_TIMER: 12 bytes do
+  guest.bind_virq(VIRQ_TIMER, 0);
+  CHECK(call(0, end - 12) == -XEN_EFAULT);
+  CHECK(call(0, end - 16) == 0);
+  guest.mode64 = false;
+  CHECK(call(0, end - 12) == 0);
+  CHECK(call(0, end - 8) == -XEN_EFAULT);
+  CHECK(call(1, end) == -XEN_EINVAL);  // whose timer it is comes first
+}
+
+TEST_CASE("A5 periodic: another vCPU's, limits, and errors, in both widths") {
+  for (const bool mode64 : {true, false}) {
+    Guest guest(2);
+    guest.mode64 = mode64;
+    const auto set = [&](uint32_t number, uint64_t period) {
+      return guest.vcpu_op(VCPUOP_set_periodic_timer, number, vcpu_set_periodic_timer{period});
+    };
+    CHECK(set(1, 1'000'000) == 0);
+    CHECK(guest.platform.timers.count({xen::TimerKind::kPeriodic, Guest::vcpu(1)}) == 1);
+    CHECK(set(1, ~uint64_t{0} >> 2) == 0);
+    for (const uint64_t bad : {uint64_t{0}, uint64_t{999'999}, uint64_t{1} << 62, uint64_t{1} << 63, ~uint64_t{0}}) {
+      CHECK(set(0, bad) == -XEN_EINVAL);
+    }
+    CHECK(set(2, 1'000'000) == -XEN_ENOENT);
+    CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_vcpu_op, {VCPUOP_set_periodic_timer, 0, Guest::kBadAddress}) ==
+          -XEN_EFAULT);
+    CHECK(guest.vcpu_op(VCPUOP_stop_periodic_timer, 2) == -XEN_ENOENT);
+    CHECK(guest.vcpu_op(VCPUOP_stop_periodic_timer, 1) == 0);
+    CHECK(guest.platform.timers.empty());
+  }
+}
+
+TEST_CASE("A5 periodic under KVM: the first tick comes after a period") {
+  Guest guest(1, kvm_flavour());
+  const uint32_t port = guest.bind_virq(VIRQ_TIMER, 0);
+  guest.platform.time = VirtualNs{10'000'000};
+  CHECK(guest.vcpu_op(VCPUOP_set_periodic_timer, 0, vcpu_set_periodic_timer{2'000'000}) == 0);
+  CHECK_FALSE(guest.pending(port));
+  CHECK(guest.platform.timers[kPeriodic] == VirtualNs{12'000'000});
+  guest.platform.time = VirtualNs{12'000'000};
+  guest.core.api->timer_expired(kPeriodic);
+  CHECK(guest.pending(port));
+}
+
+TEST_CASE("B-X24: a singleshot that is late is no error, whatever the guest asked for: the event comes") {
+  for (const bool mode64 : {true, false}) {
+    Guest guest;
+    guest.mode64 = mode64;
+    const uint32_t port = guest.bind_virq(VIRQ_TIMER, 0);
+    guest.platform.time = VirtualNs{5'000'000};  // since the guest computed its deadline
+    CHECK(set_singleshot(guest, 4'000'000, 0, VCPU_SSHOTTMR_future) == 0);
+    CHECK(guest.pending(port));
+  }
+}
+
+TEST_CASE("B-X24: Xen before 2023 made a late singleshot an error, on request, and sent nothing") {
+  Guest guest(1, *xen::flavour_by_name("xen+late_singleshot_etime"));
+  const uint32_t port = guest.bind_virq(VIRQ_TIMER, 0);
+  CHECK(set_singleshot(guest, kNow - 1, 0, VCPU_SSHOTTMR_future) == -XEN_ETIME);
+  CHECK_FALSE(guest.pending(port));
+  CHECK(set_singleshot(guest, kNow + 1, 0, VCPU_SSHOTTMR_future) == 0);
+  CHECK(set_singleshot(guest, kNow - 1) == 0);
+  CHECK(guest.pending(port));
+}
+
 }  // namespace
 }  // namespace xensim

@@ -80,7 +80,11 @@ TEST_CASE("initialise checks the state it is given: 64-bit") {
   CHECK(initialise([](auto&, auto& r) { r.rip = 0xffff'8000'0000'0000; }) == 0);
   CHECK(initialise([](auto&, auto& r) { r.cr0 = 1; }) == -XEN_EINVAL);
   CHECK(initialise([](auto&, auto& r) { r.cr4 = 0; }) == -XEN_EINVAL);
-  CHECK(initialise([](auto&, auto& r) { r.cr4 |= uint64_t{1} << 31; }) == -XEN_EINVAL);
+  for (const unsigned bit : {12, 13, 14, 15, 19, 23, 24, 31, 32, 63}) {
+    CAPTURE(bit);
+    CHECK(initialise([bit](auto&, auto& r) { r.cr4 |= uint64_t{1} << bit; }) == -XEN_EINVAL);
+  }
+  CHECK(initialise([](auto&, auto& r) { r.cr4 |= 1 << 11; }) == 0);  // UMIP
   CHECK(initialise([](auto&, auto& r) { r.efer = 0; }) == -XEN_EINVAL);
   CHECK(initialise([](auto&, auto& r) { r.efer |= uint64_t{1} << 40; }) == -XEN_EINVAL);
 }
@@ -140,8 +144,13 @@ TEST_CASE("KVM: no lifecycle, other errors for timers") {
     CHECK(guest.vcpu_op(op, 0) == -XEN_ENOSYS);
     CHECK(guest.vcpu_op(op, 9) == -XEN_ENOENT);
   }
-  CHECK(guest.vcpu_op(VCPUOP_set_singleshot_timer, 9) == -XEN_EINVAL);
-  CHECK(guest.vcpu_op(VCPUOP_stop_singleshot_timer, 9) == -XEN_ENOENT);
+  for (const uint32_t op : {VCPUOP_set_singleshot_timer, VCPUOP_stop_singleshot_timer}) {
+    CHECK(guest.vcpu_op(op, 9) == -XEN_ENOENT);
+  }
+  guest.bind_virq(VIRQ_TIMER, 0);
+  for (const uint32_t op : {VCPUOP_set_singleshot_timer, VCPUOP_stop_singleshot_timer}) {
+    CHECK(guest.vcpu_op(op, 9) == -XEN_EINVAL);
+  }
   CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 9) == -XEN_ENOENT);
   CHECK(guest.vcpu_op(VCPUOP_send_nmi, 0) == -XEN_ENOSYS);
   CHECK(guest.vcpu_op(VCPUOP_get_physid, 0) == -XEN_ENOSYS);
@@ -184,6 +193,7 @@ TEST_CASE("register_vcpu_info: places") {
   CHECK(place(5, kPageSize - 60, 0, false, kvm_flavour()) == -XEN_EINVAL);
   CHECK(place(5, 3, 0, false, kvm_flavour()) == 0);
   CHECK(place(0x10000, 0, 0, false, kvm_flavour()) == 0);
+  CHECK(place(5, 0, 1, true, kvm_flavour()) == 0);
 }
 
 TEST_CASE("register_vcpu_info in 32-bit mode aligns to 4 and fills a selector of 32 bits") {
@@ -201,6 +211,8 @@ TEST_CASE("KVM's register_vcpu_info is silent and may be repeated") {
     CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 0, vcpu_register_vcpu_info{gfn, 0, 0}) == 0);
     CHECK(guest.platform.peek_as<vcpu_info>(gfn * kPageSize).evtchn_upcall_pending == 0);
     CHECK(guest.platform.peek_as<vcpu_info>(gfn * kPageSize).evtchn_pending_sel == 0);
+    CHECK(guest.platform.peek_as<vcpu_info>(gfn * kPageSize).arch.cr2 == 0);
+    guest.platform.poke<uint32_t>(gfn * kPageSize + offsetof(vcpu_info, arch), 0x1234);  // nothing is carried over
   }
 }
 
@@ -240,6 +252,43 @@ TEST_CASE("vCPUs from 32 on have no vcpu_info until they register one") {
   CHECK(guest.platform.peek_as<vcpu_info>(5 * kPageSize).evtchn_upcall_pending == 1);
   CHECK(guest.platform.peek_as<uint64_t>(5 * kPageSize + 16) == 0);  // nothing is carried over
   CHECK(guest.vcpu_op(VCPUOP_initialise, 35, context_64()) == 0);
+}
+
+TEST_CASE("A5: 128 vCPUs, all of which come up, and the last of them goes down as a poweroff") {
+  Guest guest(128);
+  for (uint32_t number = 1; number < 128; ++number) {
+    if (number >= 32) {
+      const vcpu_register_vcpu_info place{.mfn = 8 + number / 64, .offset = number % 64 * 64, .rsvd = 0};
+      CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, number, place) == 0);
+    }
+    CHECK(guest.vcpu_op(VCPUOP_initialise, number, context_64()) == 0);
+    CHECK(guest.vcpu_op(VCPUOP_up, number) == 0);
+  }
+  CHECK(guest.vcpu_op(VCPUOP_is_up, 128) == -XEN_ENOENT);
+  for (uint32_t number = 0; number < 128; ++number) CHECK(guest.vcpu_op(VCPUOP_is_up, number) == 1);
+  const uint32_t port = guest.bind_ipi(127);
+  CHECK(guest.send(port) == 0);
+  CHECK(guest.core.api->pending_upcall(Guest::vcpu(127)).has_value());
+  for (uint32_t number = 1; number < 128; ++number) CHECK(guest.vcpu_op(VCPUOP_down, number) == 0);
+  CHECK(guest.platform.shutdowns.empty());
+  CHECK(guest.vcpu_op(VCPUOP_down, 0) == 0);
+  CHECK(guest.platform.shutdowns == std::vector{xen::ShutdownReason::kPoweroff});
+}
+
+TEST_CASE("A5 send_nmi: injected, and it wakes a vCPU that halts, but brings up none that is down") {
+  for (const bool mode64 : {true, false}) {
+    Guest guest(3);
+    guest.mode64 = mode64;
+    guest.core.api->wake(Guest::vcpu(1), true);
+    guest.core.api->halt(Guest::vcpu(1), true);
+    CHECK(guest.vcpu_op(VCPUOP_send_nmi, 1) == 0);
+    CHECK(guest.runnable(1));
+    CHECK(guest.vcpu_op(VCPUOP_send_nmi, 2) == 0);
+    CHECK_FALSE(guest.runnable(2));
+    CHECK(guest.platform.nmis == std::vector{Guest::vcpu(1), Guest::vcpu(2)});
+    CHECK(guest.vcpu_op(VCPUOP_send_nmi, 3) == -XEN_ENOENT);
+    CHECK(guest.call(Guest::vcpu(0), __HYPERVISOR_vcpu_op, {VCPUOP_send_nmi, 0, Guest::kArgument}) == -XEN_EINVAL);
+  }
 }
 
 }  // namespace
