@@ -22,12 +22,14 @@ bool is_polling(const Domain& domain, const Vcpu& vcpu) {
   return ((domain.poll_mask[vcpu.id().v / 64].peek() >> (vcpu.id().v % 64)) & 1) != 0;
 }
 
-bool any_awake(const Domain& domain) {
+// Will nobody look at what the sleeping `vcpu` waits for, neither another vCPU nor itself when its poll times out?
+bool sleeps_for_good(const Domain& domain, const Vcpu& sleeper) {
+  if (is_polling(domain, sleeper) && sleeper.poll_timer_armed) return false;
   for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
     const Vcpu& vcpu = *domain.vcpu(number);
-    if (vcpu.blocked.peek() == 0 && vcpu.down.peek() == 0) return true;
+    if (vcpu.blocked.peek() == 0 && vcpu.down.peek() == 0) return false;
   }
-  return false;
+  return true;
 }
 
 void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
@@ -38,8 +40,8 @@ void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>
     if (!bits.pending || bits.masked) continue;
     const Vcpu& vcpu = *domain.vcpu(channel.notify_vcpu.peek());
     if (!is_asleep(vcpu) || bits.announced) continue;
-    lost.push_back(
-        {vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told", !any_awake(domain)});
+    lost.push_back({vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told",
+                    sleeps_for_good(domain, vcpu)});
   }
 }
 
@@ -51,8 +53,8 @@ void find_pollers(Platform& platform, const Flavour& flavour, Domain& domain, st
     for (const uint32_t port : vcpu.polled_ports) {
       if (port >= domain.evtchn.valid_ports.peek() || !domain.evtchn.at(port).usable()) continue;
       if (!peek_port(platform, domain, port).pending) continue;
-      lost.push_back(
-          {vcpu.ref(), Port{port}, "pending, but the vCPU that polls it sleeps on", !forgets && !any_awake(domain)});
+      lost.push_back({vcpu.ref(), Port{port}, "pending, but the vCPU that polls it sleeps on",
+                      !forgets && sleeps_for_good(domain, vcpu)});
       break;
     }
   }
