@@ -106,8 +106,9 @@ void Machine::reset(const MachineOptions& options) {
   cutting_ = finished_ = fair_ = any_resetting_ = false;
   runnable_ = 0;
   next_ = 0;
-  turns_ = 0;
+  turns_ = actor_runs_ = 0;
   recorded_input_ = 0;
+  if (invariants_.empty()) invariants_ = make_invariants();
   point_limit_ = options.max_points;
   drive_until_free_ = nullptr;
   shared_holders_.clear();
@@ -170,8 +171,7 @@ Outcome Machine::run() {
     start_guests();
     main_loop();
     drain();
-    const auto broken = core_.inspector->broken_invariants();
-    if (!broken.empty()) fail(FailureKind::kInvariant, broken.front(), "");
+    check_invariants(true);
   } catch (const std::exception& failure) {
     fail(FailureKind::kCheck, failure.what(), current_ != nullptr ? current_->label : "");
     drain_after_failure();

@@ -19,6 +19,7 @@
 #include "models/xen/core.h"
 #include "sim/actor.h"
 #include "sim/event_queue.h"
+#include "sim/invariants/invariants.h"
 #include "sim/machine_memory.h"
 #include "sim/outcome.h"
 #include "sim/scenario.h"
@@ -47,6 +48,9 @@ struct MachineOptions {
   Strategy* strategy = nullptr;       // nullptr: a plain run
   traces::EventSink* sink = nullptr;  // nullptr: nothing is recorded or hashed
   uint64_t max_points = 200'000;      // under a strategy: after these the schedule becomes fair, for as many again
+  bool checks = false;                // as Scenario::checks
+  // For tests: after so many turns the core is saved, made anew and restored, wherever nobody is inside it. 0: never.
+  uint64_t round_trip_every = 0;
   std::function<void(const std::string&)> on_console;      // each console line as it is complete, may be empty
   std::function<void(std::string_view)> on_console_bytes;  // console bytes as they come, may be empty
   LiveInput* input = nullptr;                              // plain runs alone
@@ -171,6 +175,7 @@ class Machine : protected xen::Platform {
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
   uint64_t peek(Maddr at, unsigned bytes) override;
+  bool holds(Maddr at, uint64_t bytes) override { return memory_.contains(at, bytes); }
   Mfn allocate_page(DomId owner) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;
@@ -219,6 +224,9 @@ class Machine : protected xen::Platform {
   void make_actors();
   void make_core();
   void set_toolstack_params(const Domain& domain);
+  void round_trip_core();
+  void check_invariants(bool at_end);
+  bool anyone_inside() const;
   void main_loop();
   void explore_loop();
   void plain_loop();
@@ -256,7 +264,9 @@ class Machine : protected xen::Platform {
   uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
   unsigned next_ = 0;
   uint64_t turns_ = 0;         // of the plain loop
+  uint64_t actor_runs_ = 0;    // turns of any actor
   size_t recorded_input_ = 0;  // the next of those that a trace recorded
+  std::vector<std::unique_ptr<Invariant>> invariants_;
   bool fair_ = false;
   bool any_resetting_ = false;
   Actor* on_processor_ = nullptr;  // a plain run with stolen time: the vCPU that ran last

@@ -139,6 +139,8 @@ void Machine::run_actor(Actor& actor) {
     run_work(actor);
   }
   context_.actor = 0;
+  if (options_.checks || scenario_.checks) check_invariants(false);
+  if (options_.round_trip_every != 0 && ++actor_runs_ % options_.round_trip_every == 0) round_trip_core();
 }
 
 bool Machine::idle() {

@@ -54,7 +54,7 @@ void read_name(ScenarioToml& toml, const toml::table& table, std::string_view wh
 void read_machine(ScenarioToml& toml, Scenario& scenario) {
   const toml::table* table = toml.table("machine");
   if (table == nullptr) return;
-  toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit"});
+  toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit", "checks"});
   toml.text(*table, "machine", "flavour", scenario.flavour);
   if (!xen::flavour_by_name(scenario.flavour)) {
     toml.complain(
@@ -64,6 +64,9 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
   toml.number(*table, "machine", "seed", 0, kMostSeed, scenario.seed);
   toml.number(*table, "machine", "slice", 1, 1'000'000'000, scenario.slice);
   toml.time(*table, "machine", "time_limit", kMostTime, scenario.time_limit.v);
+  std::string checks = "off";
+  toml.choice(*table, "machine", "checks", {"off", "on"}, checks);
+  scenario.checks = checks == "on";
 
   std::vector<std::string> names;
   toml.texts(*table, "machine", "backends", names);

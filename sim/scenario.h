@@ -76,6 +76,7 @@ struct Scenario {
   std::vector<BackendKind> backends = {BackendKind::kSoft};  // those it can run on; the first is the default
   std::string flavour = "xen";
   uint64_t seed = 0;
+  bool checks = false;      // every invariant after every turn, not at the end alone
   uint64_t slice = 11'000;  // instructions a vCPU runs before another's turn, before seeding
   VirtualNs time_limit{10'000'000'000};
   ClockConfig clock;

@@ -47,7 +47,8 @@ std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
     const std::byte* host = found.ok ? memory_.ram(found.gpa) : nullptr;
     if (!host) break;
     const auto part = std::min<uint64_t>(size - bytes.size(), kPageSize - at % kPageSize);
-    for (uint64_t i = 0; i < part; ++i) bytes.push_back(static_cast<uint8_t>(host[i]));
+    const auto* first = reinterpret_cast<const uint8_t*>(host);
+    bytes.insert(bytes.end(), first, first + part);
   }
   return bytes;
 }
@@ -86,7 +87,7 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   current_->retired += open_;
   done_ = open_ = 0;
   repeat_left_ = 0;
-  Block& block = refreshed(blocks_.find(pc, size), pc, size);
+  Block& block = refreshed(blocks_.lookup(pc, size), pc, size);
   block_ = &block;
   if (exit_ || failure_) {
     uc_emu_stop(engine_->get());

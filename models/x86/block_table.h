@@ -48,6 +48,11 @@ class BlockTable {
   Block* block_of(const Slot& slot) const { return slot_blocks_[static_cast<size_t>(&slot - slots_.data())]; }
   // nullptr: not known. Also fills the slot.
   Block* find(uint64_t pc, uint32_t size);
+  // As find, by way of the slot where that has it.
+  Block* lookup(uint64_t pc, uint32_t size) {
+    const Slot& known = slot(pc);
+    return known.key == slot_key(pc, size) ? block_of(known) : find(pc, size);
+  }
   // As add, into a block of the caller's.
   void decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const;
   const Decoder& decoder() const { return decoder_; }
@@ -63,9 +68,9 @@ class BlockTable {
   struct KeyHash {
     size_t operator()(const Key& key) const { return (key.pc ^ uint64_t{key.size} << 40) * 0x9e3779b97f4a7c15 >> 20; }
   };
-  static constexpr size_t kSlots = 1 << 14;
+  static constexpr size_t kSlots = 1 << 16;
 
-  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 14) % kSlots; }
+  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 16) % kSlots; }
 
   Decoder decoder_;
   std::unordered_map<Key, Block, KeyHash> blocks_;

@@ -3,6 +3,7 @@
 #include <capstone/capstone.h>
 
 #include "models/base/check.h"
+#include "models/x86/instruction_length.h"
 
 namespace xensim::x86 {
 namespace {
@@ -105,6 +106,8 @@ Instruction Decoder::decode(std::span<const uint8_t> bytes, CodeSize size) const
   const unsigned natural = size == CodeSize::k64 ? 64 : size == CodeSize::k32 ? 32 : 16;
   const unsigned other = size == CodeSize::k32 ? 16 : 32;
   result.address_bits = static_cast<uint8_t>(prefixes.address ? other : natural);
+  result.length = static_cast<uint8_t>(instruction_length(bytes, prefixes, size));
+  if (result.length != 0) return result;
   const uint8_t* code = bytes.data();
   size_t left = bytes.size();
   uint64_t address = 0;

@@ -32,7 +32,7 @@ struct Instruction {
   uint8_t address_bits = 64;  // address size, kRepString's count register
 };
 
-// Decodes with Capstone; owns its handles.
+// Decodes by tables, and with Capstone what they do not know; owns its handles.
 class Decoder {
  public:
   Decoder();

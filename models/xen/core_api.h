@@ -133,6 +133,9 @@ struct LostEvent {
   VcpuRef vcpu;
   Port port;
   std::string why;
+  // Nobody can still see to it: no vCPU of the domain is awake, which might have unmasked the event by hand and be
+  // about to look; nor is it a wake-up that the flavour is known to forget.
+  bool settled = true;
 };
 
 }  // namespace xensim::xen

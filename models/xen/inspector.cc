@@ -22,6 +22,16 @@ bool is_polling(const Domain& domain, const Vcpu& vcpu) {
   return ((domain.poll_mask[vcpu.id().v / 64].peek() >> (vcpu.id().v % 64)) & 1) != 0;
 }
 
+// Will nobody look at what the sleeping `vcpu` waits for, neither another vCPU nor itself when its poll times out?
+bool sleeps_for_good(const Domain& domain, const Vcpu& sleeper) {
+  if (is_polling(domain, sleeper) && sleeper.poll_timer_armed) return false;
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
+    const Vcpu& vcpu = *domain.vcpu(number);
+    if (vcpu.blocked.peek() == 0 && vcpu.down.peek() == 0) return false;
+  }
+  return true;
+}
+
 void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
   for (uint32_t port = 0; port < domain.evtchn.valid_ports.peek(); ++port) {
     const Channel& channel = domain.evtchn.at(port);
@@ -30,18 +40,21 @@ void find_unsignalled(Platform& platform, Domain& domain, std::vector<LostEvent>
     if (!bits.pending || bits.masked) continue;
     const Vcpu& vcpu = *domain.vcpu(channel.notify_vcpu.peek());
     if (!is_asleep(vcpu) || bits.announced) continue;
-    lost.push_back({vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told"});
+    lost.push_back({vcpu.ref(), Port{port}, "pending and unmasked, but its sleeping vCPU was never told",
+                    sleeps_for_good(domain, vcpu)});
   }
 }
 
-void find_pollers(Platform& platform, Domain& domain, std::vector<LostEvent>& lost) {
+void find_pollers(Platform& platform, const Flavour& flavour, Domain& domain, std::vector<LostEvent>& lost) {
+  const bool forgets = flavour.poll_wakes_bound_vcpu_only || flavour.poll_needs_vector_callback;
   for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
     const Vcpu& vcpu = *domain.vcpu(number);
     if (!is_asleep(vcpu) || !is_polling(domain, vcpu)) continue;
     for (const uint32_t port : vcpu.polled_ports) {
       if (port >= domain.evtchn.valid_ports.peek() || !domain.evtchn.at(port).usable()) continue;
       if (!peek_port(platform, domain, port).pending) continue;
-      lost.push_back({vcpu.ref(), Port{port}, "pending, but the vCPU that polls it sleeps on"});
+      lost.push_back({vcpu.ref(), Port{port}, "pending, but the vCPU that polls it sleeps on",
+                      !forgets && sleeps_for_good(domain, vcpu)});
       break;
     }
   }
@@ -94,7 +107,7 @@ std::vector<LostEvent> Inspector::lost_events() const {
   std::vector<LostEvent> lost;
   for (const auto& domain : hv_.domains()) {
     find_unsignalled(hv_.platform(), *domain, lost);
-    find_pollers(hv_.platform(), *domain, lost);
+    find_pollers(hv_.platform(), hv_.flavour(), *domain, lost);
   }
   return lost;
 }

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
-#include <filesystem>
 #include <optional>
 #include <sstream>
 
 #include "sim/boot/boot_summary.h"
 #include "sim/boot/initramfs.h"
 #include "sim/boot/terminal_input.h"
+#include "sim/cli/boot_input.h"
 #include "sim/cli/call_printer.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/kernel_cache.h"
@@ -24,21 +24,12 @@ namespace xensim::sim {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 struct BootOptions {
   std::string kernel = "debian:6.1-cloud";
   std::string initrd, append, command, record;
   std::string platform = "pvh", flavour = "xen", memory = "512M", time_limit = "600s";
   uint64_t vcpus = 1, seed = 0;
 };
-
-// A file that the user named, as an absolute path: traces carry it.
-Result<std::string> user_file(const std::string& option, const std::string& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error)) return input_error(fmt::format("{} {}: there is no such file", option, path));
-  return fs::absolute(path).string();
-}
 
 Result<std::string> scenario_text(const BootOptions& options) {
   toml::table guest;
@@ -47,7 +38,7 @@ Result<std::string> scenario_text(const BootOptions& options) {
   guest.insert("name", "linux");
   guest.insert("image", image);
   if (!options.initrd.empty()) {
-    XS_TRY(const std::string initrd, user_file("--initrd", options.initrd));
+    XS_TRY(const std::string initrd, user_initrd(options.initrd));
     guest.insert("initrd", initrd);
   } else {
     XS_TRY(const std::string busybox, find_busybox());
@@ -109,7 +100,9 @@ class BootCommand final : public Command {
     BootOptions options = options_;
     options.append = "console=hvc0 " + options_.append;
     XS_TRY(const std::string text, scenario_text(options));
-    XS_TRY(const Scenario scenario, parse_scenario("boot", text, image_paths(), {}));
+    const auto parsed = parse_scenario("boot", text, image_paths(), {});
+    if (!parsed) return tl::unexpected<Error>(in_options_words(parsed.error()));
+    const Scenario& scenario = *parsed;
     CallPrinter calls([&](const std::string& line) { output.note(line); });
     RunOptions run;
     run.seed = options_.seed;
@@ -122,7 +115,9 @@ class BootCommand final : public Command {
     if (output.verbose()) run.watch = &both.emplace(counts, calls);
     std::optional<TerminalInput> terminal;
     if (options_.command.empty() && !output.json()) run.input = &terminal.emplace();
-    XS_TRY(const auto outcome, run_scenario(scenario, run));
+    const auto ran = run_scenario(scenario, run);
+    if (!ran) return tl::unexpected<Error>(in_options_words(ran.error()));
+    const Outcome& outcome = *ran;
     const bool left = terminal && terminal->quit();
     terminal.reset();
     output.note(summary(outcome));

@@ -33,6 +33,7 @@ void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {
   app.add_option("--memory", options.memory, "of every guest, like 64M")->type_name("SIZE");
   app.add_option("--flavour", options.flavour, "xen or kvm")->type_name("NAME");
   app.add_option("--time-limit", options.time_limit, "virtual time, like 10s or 5ms")->type_name("TIME");
+  app.add_flag("--checks", options.checks, "looks at every invariant of the core after every turn");
   app.add_option("--set", options.set, "sets any key of the scenario, like guest.0.vcpus=8")
       ->type_name("KEY=VALUE")
       ->expected(1)
@@ -54,6 +55,7 @@ Result<Overrides> overrides_of(const ScenarioOptions& options) {
   if (!options.memory.empty()) overrides.emplace_back("guest.memory", options.memory);
   if (!options.flavour.empty()) overrides.emplace_back("machine.flavour", options.flavour);
   if (!options.time_limit.empty()) overrides.emplace_back("machine.time_limit", options.time_limit);
+  if (options.checks) overrides.emplace_back("machine.checks", "on");
   return overrides;
 }
 
@@ -90,6 +92,7 @@ std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario
   add("--memory", options.memory);
   add("--flavour", options.flavour);
   add("--time-limit", options.time_limit);
+  if (options.checks) words += " --checks";
   for (const std::string& set : options.set) add("--set", set);
   return words;
 }

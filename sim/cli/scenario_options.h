@@ -18,6 +18,7 @@ struct ScenarioOptions {
   std::optional<uint64_t> seed;
   std::string flavour, memory, time_limit;
   std::optional<uint64_t> vcpus;
+  bool checks = false;
   std::vector<std::string> set;  // key=value
 };
 

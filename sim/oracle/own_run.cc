@@ -16,6 +16,7 @@ Scenario scenario_of(const OracleRun& run, const std::string& flavour) {
   scenario.name = run.programs.front();
   scenario.path = run.programs.front();
   scenario.flavour = flavour;
+  scenario.checks = true;
   return scenario;
 }
 

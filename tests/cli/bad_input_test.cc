@@ -72,6 +72,39 @@ TEST_CASE("a bad scenario is refused with file, line and key") {
   check_refused({"run", XENSIM_SOURCE_DIR "/scenarios/grant/pair.toml", "--flavour", "kvm"}, "with 2 guests");
 }
 
+TEST_CASE("what cannot be booted is refused with the option or the file, and the reason") {
+  const std::string guest = XENSIM_BINARY_DIR "/guests/hello.elf";
+  check_refused({"boot", "--kernel", "/nowhere/vmlinuz"}, "--kernel /nowhere/vmlinuz: there is no such file");
+  check_refused({"boot", "--kernel", "debian:../vmlinuz"}, "--kernel debian:../vmlinuz: no such kernel");
+  const std::string archive = scratch_file("initrd", "070701 and so on");
+  const auto boot = [&](const std::string& kernel, std::vector<std::string> more, const std::string& what) {
+    std::vector<std::string> args = {"boot", "--kernel", kernel};
+    if (more.empty() || more.front() != "--initrd") args.insert(args.end(), {"--initrd", archive});
+    args.insert(args.end(), more.begin(), more.end());
+    check_refused(args, what);
+  };
+  boot(scratch_file("text", "no kernel\n"), {}, "text: not an ELF file");
+  boot(scratch_file("empty", ""), {}, "empty: the file is empty");
+  std::string header(0x400, '\0');  // a bzImage of which only the beginning is there
+  header[0x1f1] = 1;
+  header.replace(0x1fe, 2, "\x55\xaa");
+  header.replace(0x202, 4, "HdrS");
+  header[0x206] = 0x0f;
+  header[0x207] = 0x02;
+  header[0x236] = 0x3f;
+  header[0x24c] = 0x10;
+  header[0x24d] = 0x10;
+  boot(scratch_file("cut", header), {}, "cut: ");
+  boot(guest, {"--initrd", "/nowhere/initrd"}, "--initrd /nowhere/initrd: there is no such file");
+  boot(guest, {"--initrd", scratch_file("words", "words\n")}, "neither a cpio archive nor one that Linux can unpack");
+  boot(guest, {"--memory", "1024"}, "--memory: \"1024\" is not allowed (a size like \"64M\", 2M to 16G");
+  boot(guest, {"--memory", "1M"}, "--memory: \"1M\" is not allowed");
+  boot(guest, {"--memory", "32G"}, "--memory: \"32G\" is not allowed");
+  boot(guest, {"--vcpus", "0"}, "--vcpus");
+  boot(guest, {"--time-limit", "soon"}, "--time-limit: \"soon\" is not allowed");
+  boot(guest, {"--exec", "true"}, "--exec needs the bundled initramfs");
+}
+
 TEST_CASE("a bad schedule is refused with the reason") {
   const std::string scenario = XENSIM_SOURCE_DIR "/scenarios/races/poller.toml";
   check_refused({"run", scenario, "--schedule", "nowhere.schedule"}, "nowhere.schedule");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "models/base/check.h"
 #include "models/xen/domain_config.h"
 #include "models/xen/inspector.h"
 #include "models/xen/state/fields.h"
@@ -167,8 +168,9 @@ void announce_state(Hypervisor& hv, const ArmedTimers& timers) {
   for (const auto& domain : hv.domains()) {
     domain->p2m().announce();
     for (uint32_t number = 0; number < domain->vcpu_count(); ++number) {
-      const Vcpu& vcpu = *domain->vcpu(number);
-      platform.set_runnable(vcpu.ref(), vcpu.told_runnable.load());
+      const Vcpu* const vcpu = domain->vcpu(number);
+      XS_CHECK(vcpu != nullptr);  // or gcc 12 takes it for one that may be none
+      platform.set_runnable(vcpu->ref(), vcpu->told_runnable.load());
     }
     announce_callback_level(entry, *domain);
   }

@@ -42,6 +42,7 @@ std::string hash_of_run(Machine& machine, uint64_t seed) {
   MachineOptions options;
   options.strategy = strategy.get();
   options.sink = &hash;
+  options.checks = true;
   machine.reset(options);
   machine.run();
   return traces::to_string(hash.hash());

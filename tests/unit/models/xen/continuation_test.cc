@@ -28,7 +28,9 @@ struct Preempted {
   // What vCPU 0's call gives when vCPU 1 sends the event after `unlocks` more locks were given back.
   uint64_t call(uint64_t nr, std::array<uint64_t, 6> args, bool interrupts = true) {
     guests.platform.on_unlock = [this] {
-      XS_CHECK(guests.call(kA, __HYPERVISOR_event_channel_op, {EVTCHNOP_send, kSend}, 1) == 0);
+      const xen::HypercallRegs send{
+          .mode64 = guests.mode64, .nr = __HYPERVISOR_event_channel_op, .args = {EVTCHNOP_send, kSend}};
+      XS_CHECK(guests.core.api->hypercall({kA, VcpuId{1}}, send) == 0);
     };
     return guests.core.api->hypercall(
         kVcpu, {.mode64 = guests.mode64, .interrupts_enabled = interrupts, .nr = nr, .args = args});

@@ -48,8 +48,11 @@ class TwoGuests {
     return platform.peek_as<T>(ram_base(dom) + gva);
   }
 
+  // The core's invariants must hold afterwards.
   int64_t call(DomId dom, uint64_t nr, std::array<uint64_t, 6> args, uint32_t vcpu = 0) {
+    ++inside_;
     const uint64_t result = core.api->hypercall({dom, VcpuId{vcpu}}, {.mode64 = mode64, .nr = nr, .args = args});
+    if (--inside_ == 0) XS_CHECK_MSG(broken().empty(), broken().front());
     return mode64 ? static_cast<int64_t>(result) : static_cast<int32_t>(result);
   }
   // A call on an array of argument structs, which are read back after it.
@@ -166,6 +169,9 @@ class TwoGuests {
   FakePlatform platform;
   xen::CoreInstance core;
   bool mode64 = true;
+
+ private:
+  unsigned inside_ = 0;  // calls that are under way: one may come in the middle of another
 };
 
 }  // namespace xensim
