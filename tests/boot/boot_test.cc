@@ -126,3 +126,22 @@ TEST_CASE("a kernel that does not fit the guest's memory is refused") {
   CHECK(lines_of(refused.err).size() == 1);
   CHECK(refused.err.find("(--memory)") != std::string::npos);
 }
+
+// The right answers are those of any other machine.
+TEST_CASE("what runs under a booted kernel computes what it should: pipes, processes, files and a hash") {
+  if (!have("6.1-cloud")) return;
+  const Ran ran =
+      run_program({"boot", "--json", "--kernel", "debian:6.1-cloud", "--vcpus", "2", "--append", "quiet", "--exec",
+                   "dd if=/dev/zero bs=1M count=16 2>/dev/null | sha256sum\n"
+                   "i=0; while [ $i -lt 40 ]; do i=$(sh -c \"echo $((i + 1))\"); done; echo rounds $i\n"
+                   "seq 1 3000 | sort -rn | gzip | gunzip | sort -n | md5sum\n"
+                   "for n in 1 2 3 4; do (seq 1 500 | sort -rn | tail -n 1 > /tmp/$n) & done; wait; cat /tmp/1 /tmp/2 "
+                   "/tmp/3 /tmp/4 | wc -l\n"
+                   "exit 5"});
+  REQUIRE_MESSAGE(ran.status == 5, ran.err);
+  const auto console = console_of(nlohmann::json::parse(ran.out));
+  CHECK(has(console, "080acf35a507ac9849cfcba47dc2ad83e01b75663a516279c8b9d243b719643e"));
+  CHECK(has(console, "rounds 40"));
+  CHECK(has(console, "ee9762749fc5338b6c9b0948d14219c7"));
+  CHECK(std::find(console.begin(), console.end(), "4") != console.end());
+}
