@@ -24,6 +24,8 @@ static void ports(void) {
   struct evtchn_bind_pirq pirq = {.pirq = 100};
   SHOW_AS(xs_evtchn_op(EVTCHNOP_bind_pirq, &pirq), "bind_pirq 100");
   SHOW_AS(xs_evtchn_close(5000), "close of port 5000");
+  struct evtchn_init_control control = {.vcpu = 77};
+  SHOW_AS(xs_evtchn_op(EVTCHNOP_init_control, &control), "init_control of vCPU 77");
 }
 
 static void moved_event(void) {

@@ -216,6 +216,42 @@ TEST_CASE("the demo finds what it is there to find") {
   CHECK(ran.out.find("never woken") != std::string::npos);
 }
 
+// The race is found under the defect's trait, its schedule reproduces it on both backends, and without the trait there
+// is none.
+void check_race(const std::string& scenario, const std::string& flavour) {
+  const json found = run_json({"explore", scenario, "--flavour", flavour, "--schedules", "20000"}, 1);
+  CHECK(found["result"] == "fail");
+  CHECK(found["failure"]["kind"] == "guest");
+  for (const char* backend : {"native", "soft"}) {
+    const json again = run_json({"run", scenario, "--flavour", flavour, "--backend", backend, "--schedule",
+                                 found["schedule"].get<std::string>()},
+                                1);
+    CHECK(again["failure"]["kind"] == "guest");
+  }
+  const json silent = run_json({"explore", scenario, "--schedules", "20000"}, 0);
+  CHECK(silent["schedules"] == 20000);
+}
+
+TEST_CASE("B-K2: a runstate flag that is set by a whole word lets a reader take a torn snapshot") {
+  check_race(kScenarios + "/races/runstate_torn.toml", "xen+runstate_flag_by_word");
+}
+
+TEST_CASE("B-L1: a FIFO event that is unmasked twice is handled again while its work is not done") {
+  const std::string scenario = kScenarios + "/races/fifo_unmask.toml";
+  const json found = run_json({"explore", scenario, "--schedules", "20000"}, 1);
+  for (const char* backend : {"native", "soft"}) {
+    const json again =
+        run_json({"run", scenario, "--backend", backend, "--schedule", found["schedule"].get<std::string>()}, 1);
+    CHECK(again["failure"]["kind"] == "guest");
+  }
+  const json fixed = run_json({"explore", kScenarios + "/races/fifo_unmask_fixed.toml", "--schedules", "20000"}, 0);
+  CHECK(fixed["schedules"] == 20000);
+}
+
+TEST_CASE("B-X24: a timer that is late loses a guest its clock where that is an error") {
+  check_race(kScenarios + "/races/late_timer.toml", "xen+late_singleshot_etime");
+}
+
 TEST_CASE("stolen time is counted where the scenario asks for it") {
   const std::string scenario = kScenarios + "/ipi/ping_pong.toml";
   for (const char* steal : {"none", "counted"}) {
