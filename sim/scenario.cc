@@ -122,7 +122,7 @@ void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario&
   guest.platform = platform == "pc"    ? GuestPlatform::kPc
                    : platform == "pvh" ? GuestPlatform::kPvh
                                        : GuestPlatform::kBare;
-  toml.text(table, "guest", "command", guest.command);
+  toml.bytes(table, "guest", "command", guest.command);
   read_path(toml, table, scenario, "initrd", guest.initrd);
   read_path(toml, table, scenario, "busybox", guest.busybox);
 }
@@ -216,7 +216,7 @@ void read_inputs(ScenarioToml& toml, Scenario& scenario) {
     if (!whole) return;
     toml.time(*table, "input", "at", kMostTime, at);
     toml.number(*table, "input", "domain", 1, std::max<size_t>(scenario.guests.size(), 1), domain);
-    toml.text(*table, "input", "text", text);
+    toml.bytes(*table, "input", "text", text);
     scenario.inputs.push_back({VirtualNs{at}, DomId{static_cast<uint16_t>(domain)}, text});
   }
 }

@@ -251,6 +251,18 @@ bool ScenarioToml::text(const toml::table& table, std::string_view name, std::st
   return true;
 }
 
+bool ScenarioToml::bytes(const toml::table& table, std::string_view name, std::string_view key, std::string& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return false;
+  const auto* string = node->as_string();
+  if (string == nullptr || string->get().find('\0') != std::string::npos) {
+    complain(table, name, key, fmt::format("{} is not allowed (text in quotes, without NUL)", show_node(*node)));
+    return false;
+  }
+  out = string->get();
+  return true;
+}
+
 void ScenarioToml::time(const toml::table& table, std::string_view name, std::string_view key, uint64_t most_ns,
                         uint64_t& out_ns) {
   const toml::node* node = table.get(key);

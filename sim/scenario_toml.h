@@ -39,6 +39,8 @@ class ScenarioToml {
   void number(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
               uint64_t& out);
   bool text(const toml::table& table, std::string_view name, std::string_view key, std::string& out);
+  // As text, but of any bytes other than NUL: what is typed, or a program of several lines.
+  bool bytes(const toml::table& table, std::string_view name, std::string_view key, std::string& out);
   void time(const toml::table& table, std::string_view name, std::string_view key, uint64_t most_ns, uint64_t& out_ns);
   void size(const toml::table& table, std::string_view name, std::string_view key, uint64_t least, uint64_t most,
             uint64_t& out);

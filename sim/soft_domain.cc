@@ -424,8 +424,16 @@ void SoftDomain::startup(VcpuId vcpu, uint8_t vector) {
   machine_.api_->wake(ref(vcpu), true);
 }
 
+void SoftDomain::assert_vector(VcpuId vcpu, uint8_t vector) {
+  core_asserts_ = true;
+  apic(vcpu).assert_vector(vector);
+  core_asserts_ = false;
+}
+
 void SoftDomain::interrupt_ready(VcpuId vcpu) {
   cpu_->raise_interrupt(vcpu);
+  // The core is not entered from inside a call of its own: a trace has no place for that.
+  if (core_asserts_) return;
   Vcpu& self = state(vcpu);
   if (self.halted && !self.actor->core_runnable && apic(vcpu).has_deliverable()) machine_.api_->wake(ref(vcpu), false);
 }

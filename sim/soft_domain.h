@@ -27,6 +27,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   uint64_t instructions() const;
   void limit_slice();
   void share_turn();
+  // The core asserts a vector in the vCPU's local APIC, and wakes the vCPU itself.
+  void assert_vector(VcpuId vcpu, uint8_t vector);
 
   Cpu& cpu() { return *cpu_; }
   pc::Board& board() { return *board_; }
@@ -126,6 +128,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   std::unique_ptr<DomainServices> services_;  // none on a bare platform
   std::vector<Vcpu> vcpus_;
   bool running_ = false;
+  bool core_asserts_ = false;  // assert_vector is under way
   VcpuId running_vcpu_;
 };
 

@@ -122,9 +122,7 @@ void SoftMachine::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool
 void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
 void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
 void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).inject_nmi(vcpu.vcpu); }
-void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
-  soft_of(vcpu).apic(vcpu.vcpu).assert_vector(vector);
-}
+void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) { soft_of(vcpu).assert_vector(vcpu.vcpu, vector); }
 bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).apic(vcpu.vcpu).software_enabled(); }
 
 }  // namespace xensim::sim

@@ -50,7 +50,7 @@ void append(Bytes& out, uint64_t value, unsigned bytes) {
 Bytes make_madt(const AcpiOptions& options) {
   Bytes out = table("APIC", 4, kHeaderBytes);
   append(out, 0xfee00000, 4);
-  append(out, options.pc ? 1 : 0, 4);  // PCAT_COMPAT: there are two 8259
+  append(out, 1, 4);  // PCAT_COMPAT: there are two 8259. Xen's tables say so of PVH guests too, which have none.
   for (uint32_t vcpu = 0; vcpu < options.vcpus; ++vcpu) {
     const uint32_t id = vcpu * options.apic_id_step;
     if (id < 255) {

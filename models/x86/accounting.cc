@@ -33,7 +33,7 @@ void SoftCpu::begin_hook() {
 // At each return to the engine.
 void SoftCpu::end_hook() {
   const uint64_t total = current_->retired + open_;
-  room_ = attention_ > total ? attention_ - total : 0;
+  room_ = attention_ > total ? std::min<uint64_t>(attention_ - total, Block::kSlow - 1) : 0;
   top_ = total + room_;
 }
 

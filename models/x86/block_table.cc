@@ -65,7 +65,7 @@ Block* BlockTable::find(uint64_t pc, uint32_t size) {
   const auto it = blocks_.find({pc, size});
   if (it == blocks_.end()) return nullptr;
   Block& block = it->second;
-  if (block.charge != Block::kSlow && size >> 16 == 0) {
+  if (!block.ambiguous && size >> 16 == 0) {
     slots_[slot_index(pc)] = {slot_key(pc, size), block.charge};
     slot_blocks_[slot_index(pc)] = &block;
   }

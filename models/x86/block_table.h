@@ -12,7 +12,7 @@
 namespace xensim::x86 {
 
 struct Block {
-  static constexpr uint32_t kSlow = 1u << 30;  // charge of a block that must be looked at each time
+  static constexpr uint32_t kSlow = ~0u;  // charge of a block that must be looked at each time
 
   uint64_t pc = 0;  // linear address
   uint32_t size = 0;
@@ -37,7 +37,7 @@ class BlockTable {
 
   // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
   Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
-  // A block as the fast path needs it: only those that may run without being looked at are here.
+  // A block as the fast path needs it.
   struct Slot {
     uint64_t key = 0;
     uint32_t charge = 0;

@@ -45,7 +45,7 @@ CpuidResult cache(uint32_t subleaf) {
 CpuidResult native_cpuid(uint32_t leaf, uint32_t subleaf) {
   switch (leaf) {
     case 0: return {0xb, 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
-    case 1: return {0x506e3, 8 << 8 | 1 << 16, kLeaf1Ecx, kLeaf1Edx};
+    case 1: return {kProcessorSignature, 8 << 8 | 1 << 16, kLeaf1Ecx, kLeaf1Edx};
     case 2: return {0x01, 0, 0, 0};
     case 4: return cache(subleaf);
     case 6: return {4, 0, 0, 0};  // the APIC timer always runs

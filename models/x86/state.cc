@@ -33,7 +33,7 @@ void State::load(uc_engine* uc) {
 void State::reset(const Engine& engine) {
   context_.copy_from(engine.pristine());
   for (unsigned i = 0; i < 16; ++i) set_gpr(i, 0);
-  set_gpr(kRdx, 0x506e3);  // the processor's signature, as CPUID 1 has it
+  set_gpr(kRdx, kProcessorSignature);
   const SegmentRegister data{0, 0, 0xffff, 0x93};
   for (const unsigned s : {kEs, kSs, kDs, kFs, kGs}) set_segment(s, data);
   set_segment(kCs, {0xf000, 0xffff0000, 0xffff, 0x9b});

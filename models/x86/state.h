@@ -8,6 +8,10 @@
 
 namespace xensim::x86 {
 
+// What CPUID 1 says, and EDX after a reset: family 6, model 0x3d, stepping 4. Later models would make kernels look for,
+// or complain of, mitigations that are no business of a processor which does not speculate.
+inline constexpr uint32_t kProcessorSignature = 0x306d4;
+
 // Owns one Context. Values are those of the last load(); store() makes them the engine's.
 class State {
  public:

@@ -1,6 +1,7 @@
 // Mappings of grants that go: by their mapper's call, or because the mapper has ended.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
@@ -69,7 +70,7 @@ int16_t unmap_locked(Entry& entry, Domain& mapper, GrantUnmapping& unmapping, Ma
 // One batch at a time of structs that `read` turns into an unmapping. 0 or -EFAULT.
 template <class Raw, class Read>
 int64_t unmap_batch(HypercallContext& context, Gva list, uint32_t count, Read read) {
-  std::array<GrantUnmapping, kUnmapBatch> batch;
+  std::array<std::optional<GrantUnmapping>, kUnmapBatch> batch;  // few are used: the others are not even cleared
   int64_t result = 0;
   uint32_t begun = 0;
   for (; begun < count && result == 0; ++begun) {
@@ -80,10 +81,10 @@ int64_t unmap_batch(HypercallContext& context, Gva list, uint32_t count, Read re
       break;
     }
     batch[begun] = read(op);
-    op.status = unmap_grant(context, context.domain, batch[begun]);
+    op.status = unmap_grant(context, context.domain, *batch[begun]);
     if (!write_guest_member(context, at, op, op.status)) result = -XEN_EFAULT;
   }
-  for (uint32_t i = 0; i < begun; ++i) complete_unmap(context, batch[i]);
+  for (uint32_t i = 0; i < begun; ++i) complete_unmap(context, *batch[i]);
   return result;
 }
 

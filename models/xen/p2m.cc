@@ -91,7 +91,7 @@ void P2m::forget_location(P2mEntry entry, Gfn gfn) {
 void P2m::set(Gfn gfn, P2mEntry entry) {
   XS_CHECK(gfn.v < kMaxGfn);
   forget_location(lookup(gfn), gfn);
-  foreign_.erase(gfn.v);
+  if (!foreign_.empty()) foreign_.erase(gfn.v);
   if (entry.is_ram()) moved_[entry.frame.v] = gfn.v;
 
   const Range* range = range_of_gfn(gfn.v);

@@ -2,9 +2,18 @@
 #include "tests/boot/kernels.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 namespace xensim {
+
+std::string kernel_cache() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  const std::string base =
+      cache != nullptr && *cache != 0 ? cache : std::string(home != nullptr ? home : "/root") + "/.cache";
+  return base + "/xensim/kernels";
+}
 
 std::string fetch_kernel(const std::string& name) {
   const std::string command = std::string(XENSIM_SOURCE_DIR) + "/tests/boot/fetch-kernels " + name + " 2>&1";

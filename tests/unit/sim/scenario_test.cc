@@ -203,6 +203,9 @@ constexpr BadScenario kBad[] = {
     {G "[[event]]\nat = \"1ms\"\n", "3: event.port: missing (1 to 131071)"},
     {G "[[event]]\nat = \"1ms\"\nport = 0\n", "5: event.port: 0 is not allowed (1 to 131071)"},
     {G "[[event]]\nat = \"1ms\"\nport = 5\ndomain = 2\n", "6: event.domain: 2 is not allowed (1 to 1)"},
+    {G "[[input]]\nat = \"1ms\"\n", "3: input.text: missing (what is typed)"},
+    {G "[[input]]\nat = \"1ms\"\ntext = \"a\\u0000\"\n",
+     "5: input.text: \"a\\x00\" is not allowed (text in quotes, without NUL)"},
     {G "[expect]\nresult = \"fine\"\n",
      "4: expect.result: \"fine\" is not allowed (\"poweroff\", \"reboot\", \"crash\", \"suspend\", \"watchdog\", "
      "\"soft-reset\")"},
