@@ -52,7 +52,7 @@ TEST_CASE("setup_table tells where each frame is mapped") {
 
 TEST_CASE("versions: 1 alone under the kvm flavour") {
   xen::Flavour flavour;
-  flavour.grant_ops_enosys = true;
+  flavour.grant_v1_only = true;
   TwoGuests guests(flavour);
   gnttab_set_version set{};
   set.version = 3;
