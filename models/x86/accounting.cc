@@ -6,6 +6,8 @@
 // instruction, and such translations are kept apart from the whole block's, so that nothing is ever dropped or
 // translated twice. The flag's meaning to the guest (it must not take interrupts now) is kept apart in
 // Vcpu::owed_shadow.
+#include <algorithm>
+
 #include "models/base/check.h"
 #include "models/x86/soft_cpu_impl.h"
 

@@ -185,7 +185,8 @@ void Core::before_run(VcpuRef ref) {
   Vcpu& target = vcpu(ref);
   {
     LockGuard guard(entry, target.lock);
-    change_runstate(entry, target, RUNSTATE_running);
+    // Another vCPU may have taken it down since the machine saw that it can run.
+    if (target.told_runnable.load()) change_runstate(entry, target, RUNSTATE_running);
   }
   after_poll(entry, target);
   refresh_vcpu_time(entry, target);
