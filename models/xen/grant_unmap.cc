@@ -158,8 +158,12 @@ void release_mapping(Entry& entry, Domain& mapper, uint32_t handle) {
   GrantUnmapping unmapping{.handle = handle, .owner = owner, .ref = tracked.ref.load()};
   {
     const SharedLockGuard table(entry, owner->grants().lock);
+    // Another vCPU may be unmapping it: then `ref` is already a link of the list of free handles, or of a new mapping,
+    // which its maker takes away when it sees that the domain has ended.
+    if (unmapping.ref >= owner->grants().entries()) return;
     ActiveEntry& active = owner->grants().active(unmapping.ref);
     const LockGuard guard(entry, active.lock);
+    if (tracked.domid.load() != owner->id().v || tracked.ref.load() != unmapping.ref) return;
     const uint32_t flags = tracked.flags.exchange(0);
     if (flags == 0) return;
     unmapping.done = flags & (kKinds | GNTMAP_readonly);
