@@ -18,6 +18,7 @@ enum ExitCode : unsigned {
   kRdtsc = 0x6e,
   kRdpmc = 0x6f,
   kCpuid = 0x72,
+  kIret = 0x74,
   kPause = 0x77,
   kHlt = 0x78,
   kMsr = 0x7c,
@@ -159,6 +160,7 @@ void SoftCpu::on_intercept(unsigned exit_code) {
     case kRdtsc: return serve_rdtsc(false);
     case kRdtscp: return serve_rdtsc(true);
     case kCpuid: return serve_cpuid();
+    case kIret: return begin_iret();
     case kPause: return serve_pause();
     case kHlt: return serve_halt();
     case kMsr: return serve_msr();
@@ -234,7 +236,7 @@ void SoftCpu::serve_pause() {
 
 void SoftCpu::serve_halt() {
   step_over(1);
-  if (exit_ || current_->nmi) return;
+  if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {
     current_->interrupt = false;
     const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});
@@ -242,6 +244,17 @@ void SoftCpu::serve_halt() {
     if (vector) return deliver_event({.kind = EventKind::kExternal, .vector = *vector});
   }
   stop(CpuExit::kHalt);
+}
+
+// An IRET while NMIs are blocked. It ends that even where it faults (SDM vol. 3, 7.7.1); the engine does the rest, and
+// what waited comes after it.
+void SoftCpu::begin_iret() {
+  State& s = state();
+  s.set_nmis_blocked(false);
+  s.set_shadow(false);  // of a step, or of the instruction before: it ends with this one, before which nothing comes
+  changed();
+  current_->hold_until = current_->retired + 1;
+  attend();
 }
 
 // MOV to and from debug registers: they hold values, and break nowhere (SDM vol. 3, 17.2).

@@ -143,6 +143,8 @@ void SoftCpu::raise_nmi(VcpuId id) {
   attend();
 }
 
+bool SoftCpu::nmi_ready(VcpuId id) const { return vcpu(id).nmi && !state_of(id).nmis_blocked(); }
+
 CpuRegs SoftCpu::regs(VcpuId id) const {
   const State& s = state_of(id);
   CpuRegs r;

@@ -21,7 +21,7 @@ struct Vcpu {
   MsrFile msrs;
   uint64_t retired = 0;
   bool interrupt = false;  // raise_interrupt was called
-  bool nmi = false;        // raise_nmi was called
+  bool nmi = false;        // raise_nmi was called; State::nmis_blocked says whether it must wait
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -40,6 +40,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void request_stop() override;
   void raise_interrupt(VcpuId vcpu) override;
   void raise_nmi(VcpuId vcpu) override;
+  bool nmi_ready(VcpuId vcpu) const override;
   CpuRegs regs(VcpuId vcpu) const override;
   void set_regs(VcpuId vcpu, const CpuRegs& regs) override;
   uint64_t gpr(VcpuId vcpu, Gpr reg) const override;
@@ -134,6 +135,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void serve_halt();
   void serve_hypercall(unsigned length);
   void serve_debug_register();
+  void begin_iret();
   Instruction instruction_here(std::vector<uint8_t>& bytes);
   void step_over(unsigned length);
   void raise(uint8_t vector, uint32_t code = 0, uint64_t cr2 = 0);
