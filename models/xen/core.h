@@ -45,6 +45,8 @@ class CoreState {
   virtual void announce(const Timers& timers) = 0;
   // Every field, a line each.
   virtual std::string dump() = 0;
+  // Each domain's number and how many vCPUs it has: whom announce() will talk of.
+  virtual std::vector<std::pair<DomId, uint32_t>> domains() = 0;
 };
 
 // Owns all state of the hypervisor; borrows the Platform, which must outlive it.

@@ -15,6 +15,11 @@ class HypervisorState final : public CoreState {
   Result<Timers> restore(std::span<const std::byte> bytes) override { return restore_state(hv_, bytes); }
   void announce(const Timers& timers) override { announce_state(hv_, timers); }
   std::string dump() override { return dump_state(hv_); }
+  std::vector<std::pair<DomId, uint32_t>> domains() override {
+    std::vector<std::pair<DomId, uint32_t>> domains;
+    for (const auto& domain : hv_.domains()) domains.emplace_back(domain->id(), domain->vcpu_count());
+    return domains;
+  }
 
  private:
   Hypervisor& hv_;
