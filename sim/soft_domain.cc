@@ -77,9 +77,11 @@ Status SoftDomain::start() {
 Status SoftDomain::make_hardware() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
-                                                            .holes_read_zero = machine_.flavour_.holes_read_zero,
-                                                            .whole_blocks = whole_guest()}));
+  XS_TRY(cpu_,
+         x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
+                                                      .holes_read_zero = machine_.flavour_.holes_read_zero,
+                                                      .whole_blocks = whole_guest(),
+                                                      .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }

@@ -186,7 +186,8 @@ bool SoftCpu::interrupts_open() {
 
 bool SoftCpu::take_nmi() {
   if (current_->owed_shadow || state().shadow()) return false;
-  current_->nmi = false;
+  if (current_->nmi_late && !interrupts_open()) return false;
+  current_->nmi = current_->nmi_late = false;
   state().set_nmis_blocked(true);
   deliver_event({.kind = EventKind::kExternal, .vector = kNmi});
   if (!exit_) divert();

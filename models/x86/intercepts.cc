@@ -147,6 +147,7 @@ bool SoftCpu::on_invalid() {
 }
 
 void SoftCpu::serve_hypercall(unsigned length) {
+  current_->nmi_late = false;
   switch (client_.hypercall(VcpuId{loaded_})) {
     case CpuAction::kContinue: step_over(length); return;
     case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
@@ -155,6 +156,7 @@ void SoftCpu::serve_hypercall(unsigned length) {
 }
 
 void SoftCpu::on_intercept(unsigned exit_code) {
+  if (exit_code == kCpuid || exit_code == kPause || exit_code == kHlt || exit_code == kMsr) current_->nmi_late = false;
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
   switch (exit_code) {
     case kRdtsc: return serve_rdtsc(false);
@@ -254,6 +256,7 @@ void SoftCpu::begin_iret() {
   s.set_shadow(false);  // of a step, or of the instruction before: it ends with this one, before which nothing comes
   changed();
   current_->hold_until = current_->retired + 1;
+  current_->nmi_late = nmi_waits_for_exit_ && current_->nmi;
   attend();
 }
 
@@ -367,6 +370,7 @@ void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
 void SoftCpu::mmio_begin() {
   begin_hook();
   synced_ = false;
+  current_->nmi_late = false;
   guarded([&] { settle(); });
   end_hook();
 }

@@ -22,6 +22,7 @@ struct Vcpu {
   uint64_t retired = 0;
   bool interrupt = false;  // raise_interrupt was called
   bool nmi = false;        // raise_nmi was called; State::nmis_blocked says whether it must wait
+  bool nmi_late = false;   // SoftCpuConfig::nmi_waits_for_exit: it waited for an IRET, and now for that
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -149,6 +150,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   PhysicalMemory memory_;
   const bool whole_blocks_;  // SoftCpuConfig's
+  const bool nmi_waits_for_exit_;
   BlockTable blocks_;
   std::vector<uc_hook> point_hooks_;
 

@@ -29,7 +29,8 @@ const Width kWidths[] = {
 // A vCPU in count_loop, ten instructions in, with an NMI raised. Its handler's port write raises `more`, the first
 // time.
 struct NmiMachine : TestMachine {
-  NmiMachine(const Width& chosen, const unsigned char* handler, unsigned more) : width(chosen) {
+  NmiMachine(const Width& chosen, const unsigned char* handler, unsigned more, bool waits_for_exit = false)
+      : TestMachine(1, false, waits_for_exit), width(chosen) {
     width.wide ? long64(width.loop, width.forward) : protected32(width.loop, width.forward);
     gate(2, handler);
     gate(3, width.plain_return);
@@ -153,6 +154,36 @@ TEST_CASE("an IRET that faults lets the next NMI in all the same") {
     CHECK(m.taken() == 2);
     CHECK(m.return_address() == m.address(width.forward));
   });
+}
+
+TEST_CASE("where NMIs wait for an exit, the next comes at one, or once interrupts are taken") {
+  in_each_way([](const Width& width, bool stepwise) {
+    NmiMachine m(width, width.handler, 1, true);
+    m.go(4 + 10, stepwise);  // the handler, its IRET, and more of the loop
+    CHECK(m.ended() == 1);
+    CHECK(m.taken() == 1);
+    CHECK(m.cpu->nmi_ready({0}));
+    m.change([](CpuRegs& r) { r.rflags |= 0x200; });
+    m.go(1, stepwise);
+    CHECK(m.taken() == 2);
+  });
+  in_each_way([](const Width& width, bool stepwise) {
+    NmiMachine m(width, width.handler, 1, true);
+    m.go(4 + 10, stepwise);
+    m.cpu->raise_interrupt({0});  // whoever does that makes the vCPU leave the guest
+    m.go(1, stepwise);
+    CHECK(m.taken() == 2);
+  });
+  for (const Width& width : kWidths) {
+    CAPTURE(width.name);
+    NmiMachine m(width, width.trapping, 1, true);
+    m.go(3 + 1 + 2, true);  // up to INT3, its IRET, and the handler's end
+    CHECK(m.taken() == 1);
+    CHECK(m.ended() == 1);
+    m.change([&](CpuRegs& r) { r.rip = m.address(width.halting) + (width.wide ? 4 : 3); });
+    m.go(2, false);  // HLT is an exit, so it ends at once
+    CHECK(m.taken() == 2);
+  }
 }
 
 TEST_CASE("INIT takes away an NMI that waits, and what it waits for") {
