@@ -123,8 +123,8 @@ class Cpu {
   virtual void raise_interrupt(VcpuId vcpu) = 0;
 
   // A non-maskable interrupt (vector 2): taken before the next instruction, whatever IF says, unless one is being
-  // handled: then it waits for the next IRET, whoever's that is, and one that comes meanwhile is lost in it (SDM vol. 3,
-  // 7.7.1).
+  // handled: then it waits for the next IRET, whoever's that is, and one that comes meanwhile is lost in it (SDM vol.
+  // 3, 7.7.1).
   virtual void raise_nmi(VcpuId vcpu) = 0;
   // One was raised, and nothing keeps it from being taken: it ends a HLT.
   virtual bool nmi_ready(VcpuId vcpu) const = 0;
