@@ -117,17 +117,21 @@ TEST_CASE("code in a page that was written through another mapping before it hel
   CHECK(m.gpr(kRbx) == 0x22);
 }
 
-TEST_CASE("VEX-encoded arithmetic on general registers, which CPUID announces") {
-  TestMachine m;
-  m.long64(vex_arithmetic);
-  m.change([&](CpuRegs& r) {
-    r.gpr[kRbx] = 0;
-    r.gpr[kRsi] = 0x123456789abcdef0;
-    r.gpr[kRdi] = 0xfedcba9876543210;
-    r.gpr[kRcx] = 0x0907;
-  });
-  REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-  CHECK(m.gpr(kRbx) == 0xe28051eff54795c7);  // what a processor computes
+TEST_CASE("arithmetic on general registers that CPUID announces, with and without CR4.OSFXSR") {
+  for (const uint64_t osfxsr : {1u << 9, 0u}) {
+    TestMachine m;
+    m.long64(vex_arithmetic);
+    m.change([&](CpuRegs& r) {
+      r.cr4 = (r.cr4 & ~uint64_t{1 << 9}) | osfxsr;
+      r.gpr[kRbx] = 0;
+      r.gpr[kRsi] = 0x123456789abcdef0;
+      r.gpr[kRdi] = 0xfedcba9876543210;
+      r.gpr[kRcx] = 0x0907;
+    });
+    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+    CHECK(m.gpr(kRbx) == 0xf3916301b2031cb4);  // what a processor computes
+    CHECK(m.count() == 39);
+  }
 }
 
 TEST_CASE("a page that comes to show other code") {

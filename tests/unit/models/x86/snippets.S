@@ -537,6 +537,12 @@ snippet vex_arithmetic
   addq %rax, %rbx
   lzcntq %rdi, %rax
   addq %rax, %rbx
+  adcxq %rsi, %rbx
+  adoxq %rdi, %rbx
+  crc32w %si, %eax
+  addq %rax, %rbx
+  crc32q %rdi, %rax
+  addq %rax, %rbx
   hlt
 
 # --- code that changes ---
