@@ -72,8 +72,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 std::vector<std::string> console_of(const std::string& report) {
+  const auto parsed = nlohmann::json::parse(report);
   std::string text;
-  for (const auto& line : nlohmann::json::parse(report)["console"]) text += line.get<std::string>() + "\n";
+  for (const auto& line : parsed["console"]) text += line.get<std::string>() + "\n";
   return lines_of(text);
 }
 

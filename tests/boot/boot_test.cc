@@ -7,6 +7,7 @@
 
 #include "tests/boot/boot_log.h"
 #include "tests/boot/kernels.h"
+#include "tests/boot/trace_change.h"
 #include "tests/cli/program.h"
 
 using namespace xensim;
@@ -57,6 +58,7 @@ TEST_CASE("6.1 boots as a PVH guest on two vCPUs as on the real Xen, a second bo
   CHECK(joined(interrupts(console)) == joined(interrupts(on_xen)));
   CHECK(joined(alone(troubles(console), troubles(on_xen))) == "");
   check_golden(trace);
+  check_core_replay(trace);
 
   args.resize(args.size() - 2);
   const auto again = nlohmann::json::parse(run_program(args).out);

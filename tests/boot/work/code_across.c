@@ -10,7 +10,7 @@
 
 #include "work.h"
 
-enum { kRounds = 2000, kFlips = 20000 };
+enum { kRounds = 200, kFlips = 5000 };
 
 // Both mappings of one page: an int3-aligned `mov eax, imm32; ret` whose immediate lies on a multiple of 4.
 static uint8_t* g_write;
