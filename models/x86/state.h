@@ -61,6 +61,9 @@ class State {
     set_hflags(hflags() | kOsfxsr);
     return !had;
   }
+  // An NMI is being handled: the engine reports the next IRET.
+  bool nmis_blocked() const;
+  void set_nmis_blocked(bool blocked);
   unsigned cpl() const { return hflags() & 3; }
   // Sets CPL and derives the engine's mode flags from the control and segment registers. To be called after any was
   // set.
