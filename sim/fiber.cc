@@ -46,6 +46,7 @@ struct Fiber::Impl {
   bool owns_stack = false;
   void* context = nullptr;  // where the fiber goes on: its stack pointer
   void* resumer = nullptr;  // where its resumer goes on
+  Impl* resumed = this;     // the fiber whose resumer waits, while this one runs: itself, unless it was switched to
   Function function = nullptr;
   void* argument = nullptr;
   Fiber* self = nullptr;
@@ -55,6 +56,16 @@ struct Fiber::Impl {
   void* resumer_fake_stack = nullptr;
   const void* resumer_bottom = nullptr;
   size_t resumer_size = 0;
+  bool switched_to = false;  // this time, by another fiber
+
+  // Arrived on this stack: notes that of the resumer, if it was that who came here.
+  void arrive(void* saved_fake_stack) {
+    if (std::exchange(switched_to, false)) {
+      __sanitizer_finish_switch_fiber(saved_fake_stack, nullptr, nullptr);
+    } else {
+      __sanitizer_finish_switch_fiber(saved_fake_stack, &resumer_bottom, &resumer_size);
+    }
+  }
 #endif
 #ifdef XS_TSAN
   void* tsan_fiber = nullptr;
@@ -64,6 +75,7 @@ struct Fiber::Impl {
   static void entry(Impl* impl);
   void enter();
   void leave(bool for_ever);
+  void change_to(Impl& other);
 };
 
 Fiber::Fiber(size_t stack_bytes) : impl_(std::make_unique<Impl>()) {
@@ -115,18 +127,19 @@ void Fiber::start(Function function, void* argument) {
 
 void Fiber::Impl::entry(Impl* impl) {
 #ifdef XS_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, &impl->resumer_bottom, &impl->resumer_size);
+  impl->arrive(nullptr);
 #endif
   try {
     impl->function(impl->argument);
   } catch (...) {
-    impl->failure = std::current_exception();
+    impl->resumed->failure = std::current_exception();
   }
   impl->self->active_ = false;
   impl->leave(true);
 }
 
 void Fiber::Impl::enter() {
+  resumed = this;
 #ifdef XS_ASAN
   __sanitizer_start_switch_fiber(&resumer_fake_stack, stack.data(), stack.size());
 #endif
@@ -143,14 +156,30 @@ void Fiber::Impl::enter() {
 
 void Fiber::Impl::leave([[maybe_unused]] bool for_ever) {
 #ifdef XS_ASAN
-  __sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_stack, resumer_bottom, resumer_size);
+  __sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_stack, resumed->resumer_bottom, resumed->resumer_size);
 #endif
 #ifdef XS_TSAN
-  __tsan_switch_to_fiber(tsan_resumer, 0);
+  __tsan_switch_to_fiber(resumed->tsan_resumer, 0);
 #endif
-  xensim_switch_stack(&context, resumer);
+  xensim_switch_stack(&context, resumed->resumer);
 #ifdef XS_ASAN
-  __sanitizer_finish_switch_fiber(fake_stack, &resumer_bottom, &resumer_size);
+  arrive(fake_stack);
+#endif
+}
+
+void Fiber::Impl::change_to(Impl& other) {
+  other.resumed = resumed;
+#ifdef XS_ASAN
+  other.switched_to = true;
+  __sanitizer_start_switch_fiber(&fake_stack, other.stack.data(), other.stack.size());
+#endif
+#ifdef XS_TSAN
+  if (!other.tsan_fiber) other.tsan_fiber = __tsan_create_fiber(0);
+  __tsan_switch_to_fiber(other.tsan_fiber, 0);
+#endif
+  xensim_switch_stack(&context, other.context);
+#ifdef XS_ASAN
+  arrive(fake_stack);
 #endif
 }
 
@@ -162,8 +191,10 @@ void Fiber::resume() {
 
 void Fiber::yield() { impl_->leave(false); }
 
+void Fiber::switch_to(Fiber& other) { impl_->change_to(*other.impl_); }
+
 void Fiber::fail(std::exception_ptr failure) {
-  impl_->failure = std::move(failure);
+  impl_->resumed->failure = std::move(failure);
   active_ = false;
   for (;;) impl_->leave(true);
 }
