@@ -28,6 +28,12 @@ std::optional<DueId> EventQueue::pop_due(VirtualNs now) {
   return id;
 }
 
+std::vector<std::pair<DueId, VirtualNs>> EventQueue::all() const {
+  std::vector<std::pair<DueId, VirtualNs>> all;
+  for (const auto& [key, id] : by_time_) all.emplace_back(id, VirtualNs{key.at});
+  return all;
+}
+
 void EventQueue::clear() {
   by_time_.clear();
   by_id_.clear();

@@ -33,6 +33,8 @@ class EventQueue {
   // Takes the first that is due at `now`.
   std::optional<DueId> pop_due(VirtualNs now);
   void clear();
+  // What is due, in its order; arming it again in that order makes the same queue.
+  std::vector<std::pair<DueId, VirtualNs>> all() const;
 
  private:
   void update_next();

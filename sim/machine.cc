@@ -103,9 +103,10 @@ void Machine::reset(const MachineOptions& options) {
   context_ = {};
   prng_ = Prng(options.seed);
   current_ = on_processor_ = nullptr;
-  cutting_ = finished_ = fair_ = any_resetting_ = false;
+  cutting_ = finished_ = fair_ = any_resetting_ = prepared_ = prompt_seen_ = saved_ = false;
   runnable_ = 0;
   next_ = 0;
+  turn_ = 0;
   turns_ = actor_runs_ = 0;
   recorded_input_ = 0;
   if (invariants_.empty()) invariants_ = make_invariants();
@@ -145,6 +146,9 @@ void Machine::make_core() {
   core_ = xen::make_core(*platform, flavour_);
   api_ = core_.api.get();
   if (writer_) api_ = &recording_core_.emplace(*api_, *writer_);
+}
+
+void Machine::create_domains() {
   for (const Domain& domain : domains_) {
     xen::DomainConfig config;
     config.id = domain.id;
@@ -161,17 +165,43 @@ void Machine::make_core() {
   }
 }
 
-Outcome Machine::run() {
-  current_ = actors_[0].get();
-  make_core();
+void Machine::start() {
+  create_domains();
   for (uint32_t i = 0; i < scenario_.events.size(); ++i) {
     events_due_.arm({DueKind::kExternal, {}, i}, scenario_.events[i].at);
   }
   for (uint32_t i = 0; i < scenario_.inputs.size(); ++i) {
     events_due_.arm({DueKind::kInput, {}, i}, scenario_.inputs[i].at);
   }
+  start_guests();
+}
+
+Status Machine::prepare() {
+  prepared_ = true;
+  current_ = actors_[0].get();
+  make_core();
+  if (options_.from != nullptr) {
+    try {
+      return restore(*options_.from);
+    } catch (const CheckFailure& failure) {
+      return input_error(fmt::format("{}: cannot be restored: {}", options_.from->name, failure.what()));
+    }
+  }
+  start();
+  return {};
+}
+
+void Machine::set_strategy(Strategy& strategy) {
+  XS_CHECK(strategy_ != nullptr);
+  options_.strategy = strategy_ = &strategy;
+}
+
+Outcome Machine::run() {
   try {
-    start_guests();
+    if (!prepared_) {
+      const Status prepared = prepare();
+      XS_CHECK_MSG(prepared.has_value(), prepared ? "" : prepared.error().message);
+    }
     main_loop();
     drain();
     check_invariants(true);
@@ -249,7 +279,7 @@ void Machine::account_ends() {
         {domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
   }
   if (writer_) writer_->flush();
-  check_expectations();
+  if (!outcome_.saved) check_expectations();
 }
 
 void Machine::check_expectations() {

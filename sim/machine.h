@@ -17,12 +17,14 @@
 #include "models/base/prng.h"
 #include "models/pc/memory_layout.h"
 #include "models/xen/core.h"
+#include "models/xen/state/archive.h"
 #include "sim/actor.h"
 #include "sim/event_queue.h"
 #include "sim/invariants/invariants.h"
 #include "sim/machine_memory.h"
 #include "sim/outcome.h"
 #include "sim/scenario.h"
+#include "sim/snapshot/snapshot.h"
 #include "sim/strategy.h"
 #include "traces/event_writer.h"
 #include "traces/recording_core.h"
@@ -54,6 +56,13 @@ struct MachineOptions {
   std::function<void(const std::string&)> on_console;      // each console line as it is complete, may be empty
   std::function<void(std::string_view)> on_console_bytes;  // console bytes as they come, may be empty
   LiveInput* input = nullptr;                              // plain runs alone
+  // Plain runs alone: when the machine is saved, once, and who gets it and says whether the run goes on.
+  std::optional<SnapshotPoint> snapshot;
+  std::function<bool(Snapshot)> on_snapshot;
+  // The run goes on from here, as the one that was saved did; it has to be of the same scenario. nullptr: from the
+  // beginning. Borrowed until the run is over.
+  const Snapshot* from = nullptr;
+  traces::HashSink* hash = nullptr;  // fed by `sink`: snapshots have it on its way. nullptr: they have none
 };
 
 class Machine : protected xen::Platform {
@@ -79,10 +88,17 @@ class Machine : protected xen::Platform {
     std::string partial_line;
   };
 
-  // Runs to the end; once, or again after reset().
-  Outcome run();
   // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
   virtual void reset(const MachineOptions& options);
+  // After reset(): guests as they start, or as they were saved. kInput, with the snapshot's name: it is none of this
+  // scenario, or none at all; then only reset() may follow.
+  Status prepare();
+  // Runs to the end; once after each reset(), with or without prepare() before.
+  Outcome run();
+  // Between prepare() and run(): another strategy than that of reset(), which had one too.
+  void set_strategy(Strategy& strategy);
+  // Can its plain runs be saved?
+  virtual bool can_be_saved() const { return false; }
 
   // For the trace's header.
   std::vector<ActorInfo> actor_table() const;
@@ -94,6 +110,10 @@ class Machine : protected xen::Platform {
 
   // Backend. Loads guests and gives their vCPU 0 its first state; called by run() after the core was made.
   virtual void start_guests() = 0;
+  // For a machine that can be saved. Guests without content, to be restored into; then the fields of processors and
+  // devices, to or from the archive.
+  virtual void make_guests() {}
+  virtual void guest_fields(xen::StateArchive&) {}
   // Runs the vCPU until it is cut, blocks or its slice is over.
   virtual void run_vcpu(Actor& actor) = 0;
   // Finishes the vCPU's call into the core, and stops there (cuts are off).
@@ -226,6 +246,20 @@ class Machine : protected xen::Platform {
  private:
   void make_actors();
   void make_core();
+  void create_domains();
+  void start();
+  Status restore(const Snapshot& snapshot);
+  bool has_core_of_guests() const;
+  bool snapshot_is_due() const;
+  void take_snapshot();
+  void fields(xen::StateArchive& ar);
+  void due_fields(xen::StateArchive& ar);
+  void domain_fields(xen::StateArchive& ar);
+  void outcome_fields(xen::StateArchive& ar);
+  void trace_fields(xen::StateArchive& ar);
+  void timer_field(xen::StateArchive& ar, xen::TimerId& timer);
+  void timer_or_index(xen::StateArchive& ar, DueId& id);
+  void port_fields(xen::StateArchive& ar, const char* name, std::vector<std::pair<DomId, Port>>& ports);
   void set_toolstack_params(const Domain& domain);
   void round_trip_core();
   void check_invariants(bool at_end);
@@ -269,11 +303,15 @@ class Machine : protected xen::Platform {
   uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
   unsigned next_ = 0;
   uint64_t turns_ = 0;         // of the plain loop
+  size_t turn_ = 0;            // the actor whose turn it was last in the plain loop
   uint64_t actor_runs_ = 0;    // turns of any actor
   size_t recorded_input_ = 0;  // the next of those that a trace recorded
   std::vector<std::unique_ptr<Invariant>> invariants_;
   bool fair_ = false;
   bool any_resetting_ = false;
+  bool prepared_ = false;
+  bool prompt_seen_ = false;  // a snapshot at the shell's prompt is due
+  bool saved_ = false;
   bool counts_occurrences_ = false;  // the strategy wants them
   bool fibers_follow_ = false;       // may they, in this run?
   Actor* on_processor_ = nullptr;    // a plain run with stolen time: the vCPU that ran last

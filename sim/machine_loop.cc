@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/base/check.h"
+#include "sim/boot/shell_prompt.h"
 #include "sim/machine.h"
 
 namespace xensim::sim {
@@ -253,8 +254,11 @@ bool Machine::wait_for_input() {
 }
 
 void Machine::plain_loop() {
-  size_t turn = 0;
   while (!finished_) {
+    if (options_.snapshot && snapshot_is_due()) [[unlikely]] {
+      take_snapshot();
+      continue;
+    }
     ++turns_;
     take_typed();
     if (any_resetting_) [[unlikely]]
@@ -272,17 +276,21 @@ void Machine::plain_loop() {
     }
     size_t tried = 0;
     while (tried < actors_.size()) {
-      turn = (turn + 1) % actors_.size();
-      if (actors_[turn]->info.kind == ActorKind::kVcpu && actors_[turn]->can_run()) break;
+      turn_ = (turn_ + 1) % actors_.size();
+      if (actors_[turn_]->info.kind == ActorKind::kVcpu && actors_[turn_]->can_run()) break;
       ++tried;
     }
     if (tried == actors_.size()) {
+      if (options_.snapshot && !saved_ && !options_.snapshot->at && at_shell_prompt(domains_.front().partial_line)) {
+        prompt_seen_ = true;
+        continue;
+      }
       const bool waited = wait_for_input();
       if (!idle() && !waited) return nothing_to_run();
       continue;
     }
-    if (scenario_.clock.steal) account_steal(*actors_[turn]);
-    run_actor(*actors_[turn]);
+    if (scenario_.clock.steal) account_steal(*actors_[turn_]);
+    run_actor(*actors_[turn_]);
   }
 }
 

@@ -27,6 +27,7 @@ class MachineMemory {
   // Makes the content zero (whole pages), cheaply where little of it was touched.
   void clear(Maddr at, uint64_t bytes);
   uint64_t allocated() const { return used_; }
+  uint64_t size() const { return bytes_; }  // of all that can be allocated
 
   std::byte* host(Maddr at) const { return base_ + at.v; }
   std::span<std::byte> host(Maddr at, uint64_t bytes) const { return {base_ + at.v, bytes}; }

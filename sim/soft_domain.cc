@@ -68,6 +68,13 @@ Result<CpuRegs> SoftDomain::place() const {
 }
 
 Status SoftDomain::start() {
+  XS_TRY_STATUS(make_hardware());
+  XS_TRY(const CpuRegs entry, place());
+  cpu_->set_regs(VcpuId{0}, entry);
+  return {};
+}
+
+Status SoftDomain::make_hardware() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
   XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
@@ -78,7 +85,6 @@ Status SoftDomain::start() {
   }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
   if (config.platform == GuestPlatform::kPc) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
-  XS_TRY(const CpuRegs entry, place());
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = apic_id_step();
@@ -103,7 +109,6 @@ Status SoftDomain::start() {
     vcpus_[v].was_blocked = true;  // its time is written before it first runs
     if (v > 0) cpu_->init(VcpuId{v});
   }
-  cpu_->set_regs(VcpuId{0}, entry);
   if (machine_.exploring() && !points_.empty()) {
     std::vector<Gva> addresses;
     for (const pc::GuestPoint& point : points_) addresses.push_back(point.address);

@@ -21,6 +21,10 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
 
   // A fresh engine, devices and memory, and vCPU 0 at the image's entry.
   Status start();
+  // The same with nothing in it: memory as it is, vCPUs as after power-up. For fields() to restore into.
+  Status make_hardware();
+  // Processors, devices and services, for a saved machine.
+  void fields(xen::StateArchive& ar);
   void run(Actor& actor);
   void finish_entry(Actor& actor);
   std::string report(const Actor& actor) const;

@@ -49,6 +49,21 @@ void SoftMachine::start_guests() {
   }
 }
 
+void SoftMachine::make_guests() {
+  for (const auto& domain : soft_) {
+    const Status made = domain->make_hardware();
+    XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
+  }
+}
+
+void SoftMachine::guest_fields(xen::StateArchive& ar) {
+  for (size_t d = 0; d < soft_.size(); ++d) {
+    ar.open("guest", d);
+    soft_[d]->fields(ar);
+    ar.close();
+  }
+}
+
 void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); }
 void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
 void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }

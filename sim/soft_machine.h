@@ -21,6 +21,7 @@ class SoftMachine final : public Machine {
   ~SoftMachine() override;
 
   void reset(const MachineOptions& options) override;
+  bool can_be_saved() const override { return true; }
   // As a trace's header names it: "unicorn 2.1.4".
   static std::string engine_version();
 
@@ -31,6 +32,8 @@ class SoftMachine final : public Machine {
 
   // Machine
   void start_guests() override;
+  void make_guests() override;
+  void guest_fields(xen::StateArchive& ar) override;
   void run_vcpu(Actor& actor) override;
   void finish_entry(Actor& actor) override;
   void interrupt_hint(VcpuRef vcpu) override;

@@ -218,6 +218,8 @@ class EventDecoder {
     at_ = stream.data();
     end_ = at_ + stream.size();
   }
+  // The next stream goes on from this state instead.
+  void resume(const CodecState& state) { state_ = state; }
   bool exhausted() const { return at_ == end_; }
   size_t remaining() const { return static_cast<size_t>(end_ - at_); }
   // Fills all of `event` but its index. false: malformed, and error() says how.

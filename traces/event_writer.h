@@ -35,6 +35,14 @@ class EventWriter {
   // Events so far; also the index that the next one gets.
   uint64_t events() const { return flushed_ + pending_; }
 
+  // What the events so far left behind; and a writer that goes on from there, before its first event.
+  const CodecState& state() const { return state_; }
+  void resume(const CodecState& state, uint64_t events) {
+    state_ = state;
+    flushed_ = events;
+    sink_.resume(state);
+  }
+
  private:
   const RunContext& context_;
   EventSink& sink_;

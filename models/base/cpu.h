@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "models/base/result.h"
 #include "models/base/types.h"
@@ -152,6 +153,11 @@ class Cpu {
 
   // Guest-virtual addresses at which CpuClient::point is called (exploration); replaces the earlier set.
   virtual Status set_points(std::span<const Gva> addresses) = 0;
+
+  // All vCPUs as bytes, while none runs; and back, into a CPU of as many. Memory, mappings and points are not in it.
+  // Bytes that are wrong (kInput) change nothing. Saving may be seen in speed alone.
+  virtual std::vector<std::byte> save_state() = 0;
+  virtual Status restore_state(std::span<const std::byte> bytes) = 0;
 
   // What went wrong (kError), or how a triple fault came about (kShutdown).
   virtual std::string error() const = 0;

@@ -9,6 +9,7 @@
 
 #include "models/pv/backend.h"
 #include "models/pv/ring_view.h"
+#include "models/xen/state/archive.h"
 
 namespace xensim::pv {
 
@@ -20,6 +21,8 @@ class Console final : public Backend {
   bool notified() override;
   // Bytes for the guest; what finds no room waits. true: notify the guest.
   bool input(std::string_view bytes);
+  // What is not in the page, for a saved machine.
+  void fields(xen::StateArchive& ar);
 
  private:
   bool refill();

@@ -69,6 +69,14 @@ void Context::save(uc_engine* uc) { XS_CHECK(uc_context_save(uc, context_.get())
 
 void Context::restore(uc_engine* uc) const { XS_CHECK(uc_context_restore(uc, context_.get()) == UC_ERR_OK); }
 
+void Context::read_register(int id, void* value) const {
+  XS_CHECK(uc_context_reg_read(context_.get(), id, value) == UC_ERR_OK);
+}
+
+void Context::write_register(int id, const void* value) {
+  XS_CHECK(uc_context_reg_write(context_.get(), id, value) == UC_ERR_OK);
+}
+
 void Context::copy_from(const Context& other) { std::memcpy(bytes(), other.bytes(), size_); }
 
 Result<std::unique_ptr<Engine>> Engine::open() {

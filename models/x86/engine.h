@@ -39,6 +39,9 @@ class Context {
   void save(uc_engine* uc);
   void restore(uc_engine* uc) const;
   void copy_from(const Context& other);
+  // One register by its number at the engine's interface (UC_X86_REG_*), with as many bytes as it has.
+  void read_register(int id, void* value) const;
+  void write_register(int id, const void* value);
 
   template <class T>
   T get(size_t offset) const {

@@ -56,6 +56,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::optional<Gpa> translate(VcpuId vcpu, Gva gva, Access access) override;
   Status set_points(std::span<const Gva> addresses) override;
   std::string error() const override { return error_; }
+  std::vector<std::byte> save_state() override;
+  Status restore_state(std::span<const std::byte> bytes) override;
 
   uint64_t mmio_load(uint64_t gpa, unsigned bytes) override;
   void mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) override;

@@ -5,6 +5,7 @@
 #include "models/base/cpu.h"
 #include "models/x86/arch.h"
 #include "models/x86/engine.h"
+#include "models/x86/saved_cpu.h"
 
 namespace xensim::x86 {
 
@@ -22,6 +23,9 @@ class State {
   void store(uc_engine* uc) const { context_.restore(uc); }
   // Everything as after power-up, in real mode at F000:FFF0 (SDM vol. 3, table 10-1).
   void reset(const Engine& engine);
+  // All of it that the architecture knows (saved_cpu.h); restore makes the rest as after a reset.
+  void save(SavedVcpu& saved) const;
+  void restore(const Engine& engine, const SavedVcpu& saved);
 
   uint64_t gpr(unsigned index) const { return context_.get<uint64_t>(at_.regs + 8 * index); }
   void set_gpr(unsigned index, uint64_t value) { context_.set(at_.regs + 8 * index, value); }

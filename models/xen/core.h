@@ -38,13 +38,15 @@ class CoreState {
 
   virtual std::vector<std::byte> save(const Timers& timers = {}) = 0;
   // Replaces all domains; the Platform has their pages and hears nothing of it. Gives the timers that were saved.
-  // kInput: these bytes, which may be anybody's, are no state of a core of this version and flavour; then nothing is
-  // changed.
-  virtual Result<Timers> restore(std::span<const std::byte> bytes) = 0;
+  // kInput: these bytes, which may be anybody's, are no state of a core of this version and flavour, or its clocks are
+  // ahead of `now`, the machine's; then nothing is changed.
+  virtual Result<Timers> restore(std::span<const std::byte> bytes, VirtualNs now) = 0;
   // Tells a Platform that knows nothing of the domains what it has to: mappings, who can run, callback lines, timers.
   virtual void announce(const Timers& timers) = 0;
   // Every field, a line each.
   virtual std::string dump() = 0;
+  // Each domain's number and how many vCPUs it has: whom announce() will talk of.
+  virtual std::vector<std::pair<DomId, uint32_t>> domains() = 0;
 };
 
 // Owns all state of the hypervisor; borrows the Platform, which must outlive it.

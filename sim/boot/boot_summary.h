@@ -15,6 +15,7 @@ namespace xensim::sim {
 class BootSummary final : public traces::EventSink {
  public:
   void consume(traces::ByteView stream, uint32_t events) override;
+  void resume(const traces::CodecState& state) override { decoder_.resume(state); }
   // Lines: hypercalls by name, exits by kind, interrupts, and where `virtual_ns` went.
   std::vector<std::string> lines(uint64_t virtual_ns, uint64_t ns_per_instruction) const;
 

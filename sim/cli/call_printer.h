@@ -17,6 +17,7 @@ class CallPrinter final : public traces::EventSink {
  public:
   explicit CallPrinter(std::function<void(const std::string&)> print) : print_(std::move(print)) {}
   void consume(traces::ByteView stream, uint32_t events) override;
+  void resume(const traces::CodecState& state) override { decoder_.resume(state); }
 
  private:
   // A call that has begun and not yet returned.

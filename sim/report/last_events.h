@@ -16,6 +16,7 @@ class LastEvents final : public traces::EventSink {
   // Keeps `each` events an actor.
   explicit LastEvents(size_t each) : each_(each) {}
   void consume(traces::ByteView stream, uint32_t events) override;
+  void resume(const traces::CodecState& state) override { decoder_.resume(state); }
   // A block for each actor that did something, in the order of their numbers; `actors` is the machine's table.
   std::string describe(const std::vector<ActorInfo>& actors) const;
 

@@ -31,6 +31,8 @@ class XsConnection {
   std::deque<XsMessage> take_events() { return std::exchange(events_, {}); }
   // A change made by another: watches on it fire.
   void node_changed(std::string_view path);
+  // Watches and transactions, without the store, for a saved machine.
+  void fields(xen::StateArchive& ar);
 
  private:
   struct Watch {

@@ -18,6 +18,8 @@ class XsServer final : public Backend {
   XsServer(std::span<std::byte> page, XsStore& store, DomId dom);
 
   bool notified() override;
+  // What is not in the page, without the store, for a saved machine.
+  void fields(xen::StateArchive& ar);
 
  private:
   void take_message();

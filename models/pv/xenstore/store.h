@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/base/types.h"
+#include "models/xen/state/archive.h"
 
 namespace xensim::pv {
 
@@ -43,6 +44,8 @@ class XsStore {
   // Counts changes, so that a transaction sees whether it was alone.
   uint64_t generation() const { return generation_; }
   void changed() { ++generation_; }
+  // All nodes, for a saved machine.
+  void fields(xen::StateArchive& ar);
 
  private:
   Node root_;

@@ -144,6 +144,11 @@ class StateArchive {
     (*this)(name, list, most);
     if (loading()) field = std::set<T>(list.begin(), list.end());
   }
+  void operator()(const char* name, std::string& field, uint64_t most) {
+    const uint64_t count = size(name, field.size(), most);
+    if (loading()) field.resize(count);
+    for (char& letter : field) (*this)(name, letter);
+  }
   // An enumeration whose highest value is `last`.
   template <class T>
   void one_of(const char* name, T& field, T last) {
