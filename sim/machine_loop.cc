@@ -140,6 +140,7 @@ void Machine::run_work(Actor& actor) {
 }
 
 void Machine::become(Actor& actor) {
+  context_.actor = 0;  // the decision is the machine's
   if (current_ != &actor) {
     if (writer_ && exploring())
       writer_->write(traces::Decision{current_ != nullptr ? current_->id : ActorId{0}, actor.id});
