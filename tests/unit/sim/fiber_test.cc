@@ -145,3 +145,35 @@ TEST_CASE("what a fiber throws that was switched to leaves it where the first wa
   CHECK_FALSE(pair.first.done());
   pair.first.abandon();
 }
+
+TEST_CASE("a fiber resumes the one whose place it took: that comes back to it, and both to the first resumer") {
+  struct Pair {
+    Fiber first, second;
+    std::string log;
+  } pair;
+  pair.first.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "a";
+        own.first.switch_to(own.second);
+        own.log += "c";
+        own.first.yield();
+        own.log += "f";
+      },
+      &pair);
+  pair.second.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "b";
+        own.first.resume();
+        own.log += "d";
+        own.second.yield();
+      },
+      &pair);
+  pair.first.resume();
+  pair.log += "e";
+  pair.first.resume();
+  CHECK(pair.log == "abcdef");
+  CHECK(pair.first.done());
+  pair.second.abandon();
+}
