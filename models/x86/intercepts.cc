@@ -2,6 +2,8 @@
 // before the engine goes on.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/base/check.h"
 #include "models/x86/cpuid.h"
 #include "models/x86/segments.h"
@@ -18,6 +20,7 @@ enum ExitCode : unsigned {
   kRdtsc = 0x6e,
   kRdpmc = 0x6f,
   kCpuid = 0x72,
+  kIret = 0x74,
   kPause = 0x77,
   kHlt = 0x78,
   kMsr = 0x7c,
@@ -25,6 +28,21 @@ enum ExitCode : unsigned {
   kMonitor = 0x8a,
   kMwait = 0x8b,
 };
+
+// Instructions on general registers which share SSE's opcode maps: BMI1, BMI2, ADX, MOVBE and CRC32.
+bool is_general_in_sse_maps(std::span<const uint8_t> bytes) {
+  const auto at = [&](size_t i) { return i < bytes.size() ? bytes[i] : uint8_t{0}; };
+  const auto is_any_of = [](uint8_t byte, std::initializer_list<uint8_t> some) {
+    return std::find(some.begin(), some.end(), byte) != some.end();
+  };
+  if (at(0) == 0xc4) {
+    const unsigned map = at(1) & 0x1f;
+    return map == 2 ? is_any_of(at(3), {0xf2, 0xf3, 0xf5, 0xf6, 0xf7}) : map == 3 && at(3) == 0xf0;
+  }
+  size_t i = 0;
+  while (is_any_of(at(i), {0x66, 0xf2, 0xf3}) || (at(i) & 0xf0) == 0x40) ++i;
+  return at(i) == 0x0f && at(i + 1) == 0x38 && is_any_of(at(i + 2), {0xf0, 0xf1, 0xf6});
+}
 
 }  // namespace
 
@@ -134,9 +152,10 @@ bool SoftCpu::on_invalid() {
   State& s = state();
   s.clear_exception();
   changed();
-  const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 3);
+  const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 8);
+  if (is_general_in_sse_maps(bytes) && s.admit_sse()) return true;  // once more
   const bool hypercall =
-      bytes.size() == 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
+      bytes.size() >= 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
   if (hypercall) {
     serve_hypercall(3);
   } else {
@@ -146,6 +165,7 @@ bool SoftCpu::on_invalid() {
 }
 
 void SoftCpu::serve_hypercall(unsigned length) {
+  current_->nmi_late = false;
   switch (client_.hypercall(VcpuId{loaded_})) {
     case CpuAction::kContinue: step_over(length); return;
     case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
@@ -154,11 +174,13 @@ void SoftCpu::serve_hypercall(unsigned length) {
 }
 
 void SoftCpu::on_intercept(unsigned exit_code) {
+  if (exit_code == kCpuid || exit_code == kPause || exit_code == kHlt || exit_code == kMsr) current_->nmi_late = false;
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
   switch (exit_code) {
     case kRdtsc: return serve_rdtsc(false);
     case kRdtscp: return serve_rdtsc(true);
     case kCpuid: return serve_cpuid();
+    case kIret: return begin_iret();
     case kPause: return serve_pause();
     case kHlt: return serve_halt();
     case kMsr: return serve_msr();
@@ -234,7 +256,7 @@ void SoftCpu::serve_pause() {
 
 void SoftCpu::serve_halt() {
   step_over(1);
-  if (exit_ || current_->nmi) return;
+  if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {
     current_->interrupt = false;
     const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});
@@ -242,6 +264,18 @@ void SoftCpu::serve_halt() {
     if (vector) return deliver_event({.kind = EventKind::kExternal, .vector = *vector});
   }
   stop(CpuExit::kHalt);
+}
+
+// An IRET while NMIs are blocked. It ends that even where it faults (SDM vol. 3, 7.7.1); the engine does the rest, and
+// what waited comes after it.
+void SoftCpu::begin_iret() {
+  State& s = state();
+  s.set_nmis_blocked(false);
+  s.set_shadow(false);  // of a step, or of the instruction before: it ends with this one, before which nothing comes
+  changed();
+  current_->hold_until = current_->retired + 1;
+  current_->nmi_late = nmi_waits_for_exit_ && current_->nmi;
+  attend();
 }
 
 // MOV to and from debug registers: they hold values, and break nowhere (SDM vol. 3, 17.2).
@@ -354,6 +388,7 @@ void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
 void SoftCpu::mmio_begin() {
   begin_hook();
   synced_ = false;
+  current_->nmi_late = false;
   guarded([&] { settle(); });
   end_hook();
 }

@@ -503,8 +503,58 @@ snippet store_rip_handler
   incq %r15
   iretq
 
+# Each result is added up in RBX; RSI, RDI and RCX are what they work on.
+snippet vex_arithmetic
+  shlxq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  sarxl %ecx, %edi, %eax
+  addq %rax, %rbx
+  shrxq %rcx, %rdi, %rax
+  addq %rax, %rbx
+  rorxq $13, %rsi, %rax
+  addq %rax, %rbx
+  movq %rsi, %rdx
+  mulxq %rdi, %rax, %r8
+  addq %rax, %rbx
+  addq %r8, %rbx
+  pdepq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  pextq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  bzhiq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  andnq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  bextrq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  blsiq %rsi, %rax
+  addq %rax, %rbx
+  blsrq %rsi, %rax
+  addq %rax, %rbx
+  blsmskq %rsi, %rax
+  addq %rax, %rbx
+  tzcntq %rsi, %rax
+  addq %rax, %rbx
+  lzcntq %rdi, %rax
+  addq %rax, %rbx
+  adcxq %rsi, %rbx
+  adoxq %rdi, %rbx
+  crc32w %si, %eax
+  addq %rax, %rbx
+  crc32q %rdi, %rax
+  addq %rax, %rbx
+  hlt
+
 # --- code that changes ---
 snippet smc_caller
+  callq *%rax
+  movl %ebx, %r8d
+  movb $0x22, 1(%rdx)
+  callq *%rax
+  hlt
+# The same, with a store through the second mapping while the page holds no code yet.
+snippet smc_writer
+  movb $0xbb, (%rdx)
   callq *%rax
   movl %ebx, %r8d
   movb $0x22, 1(%rdx)
@@ -535,6 +585,51 @@ points_a:
   .globl points_b
 points_b:
   hlt
+
+# --- NMIs: EDI counts those taken, ESI the handlers that came to their end; the port write is where the test raises more ---
+  .macro nmi_snippets suffix, cs
+snippet nmi_handler_\suffix
+  incl %edi
+  outb %al, $0x80
+  incl %esi
+  iret\suffix
+snippet nmi_trapping_\suffix
+  incl %edi
+  outb %al, $0x80
+  int3
+  incl %esi
+  iret\suffix
+snippet nmi_halting_\suffix
+  incl %edi
+  outb %al, $0x80
+  hlt
+  incl %esi
+  iret\suffix
+snippet nmi_faulting_\suffix
+  incl %edi
+  outb %al, $0x80
+  movw $0xfff0, \cs
+  incl %esi
+  iret\suffix
+snippet nmi_return_\suffix
+  iret\suffix
+snippet nmi_forward_\suffix
+  incl %ebp
+  hlt
+  .endm
+  .code64
+  nmi_snippets q, 8(%rsp)
+  .code32
+  nmi_snippets l, 4(%esp)
+snippet count_loop_32
+  movl $1000000, %ecx
+1:
+  addl $3, %eax
+  xorl %ecx, %ebx
+  decl %ecx
+  jnz 1b
+  hlt
+  .code64
 
   .globl xs_snippets_end
 xs_snippets_end:
