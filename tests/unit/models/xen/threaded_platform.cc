@@ -64,8 +64,8 @@ void ThreadedPlatform::copy(xen::Site, Maddr to, Maddr from, uint32_t bytes) {
   copy_guest_bytes(host(to), host(from), bytes);
 }
 
-std::optional<Gpa> ThreadedPlatform::translate(VcpuRef, Gva gva, Access) {
-  return gva.v < domain_ram_ ? std::optional(Gpa{gva.v}) : std::nullopt;
+Maybe<Gpa> ThreadedPlatform::translate(VcpuRef, Gva gva, Access) {
+  return gva.v < domain_ram_ ? Maybe(Gpa{gva.v}) : std::nullopt;
 }
 
 Mfn ThreadedPlatform::allocate_page(DomId owner) {

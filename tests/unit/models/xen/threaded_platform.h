@@ -56,7 +56,7 @@ class ThreadedPlatform : public PlainPlatform {
   void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   Mfn allocate_page(DomId owner) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;
