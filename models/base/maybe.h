@@ -17,9 +17,11 @@ template <class T>
 class Maybe {
  public:
   constexpr Maybe() = default;
+  // NOLINTBEGIN(google-explicit-constructor): implicit, as std::optional's are.
   constexpr Maybe(std::nullopt_t) {}
   constexpr Maybe(T value) : value_(value) {}
   constexpr Maybe(const std::optional<T>& value) : value_(value.value_or(kNothing)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   constexpr bool has_value() const { return value_ != kNothing; }
   constexpr explicit operator bool() const { return has_value(); }
