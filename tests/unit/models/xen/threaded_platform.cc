@@ -38,6 +38,12 @@ bool ThreadedPlatform::wait_runnable(VcpuRef vcpu, int seconds) {
                                [&] { return self.runnable || released_.load() || ended_[vcpu.dom.v].load(); });
 }
 
+bool ThreadedPlatform::may_run(VcpuRef vcpu) {
+  Slot& self = slot(vcpu);
+  const std::lock_guard guard(self.mutex);
+  return self.runnable;
+}
+
 void ThreadedPlatform::release_all() {
   released_.store(true);
   for (auto& domain : slots_) {
@@ -110,7 +116,9 @@ void ThreadedPlatform::set_runnable(VcpuRef vcpu, bool runnable) {
   Slot& self = slot(vcpu);
   const std::lock_guard guard(self.mutex);
   self.runnable = runnable;
-  if (runnable) self.changed.notify_all();
+  if (!runnable) return;
+  wakes_.fetch_add(1);
+  self.changed.notify_all();
 }
 
 void ThreadedPlatform::shutdown(DomId dom, xen::ShutdownReason) {
