@@ -41,6 +41,7 @@ std::vector<std::byte> read_to_end(int pipe) {
 [[noreturn]] void live(int out, const std::function<void()>& job,
                        const std::function<void(xen::StateArchive&)>& fields) {
   std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
   try {
     job();
     xen::StateWriter ar;

@@ -154,7 +154,8 @@ class BootCommand final : public Command {
     const bool left = terminal && terminal->quit();
     terminal.reset();
     output.note(summary(outcome));
-    for (const std::string& line : counts.lines(outcome.virtual_ns, scenario.clock.ns_per_instruction)) {
+    for (const std::string& line : counts.lines(outcome.virtual_ns - (run.from != nullptr ? run.from->time.v : 0),
+                                                scenario.clock.ns_per_instruction)) {
       output.note("  " + line);
     }
     Report result = report(outcome);

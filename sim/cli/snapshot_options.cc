@@ -39,6 +39,7 @@ Result<OpenedSnapshot> open_snapshot(const std::string& path) {
 }
 
 std::string saved_words(const std::string& path, uint64_t bytes) {
+  if (bytes < (1 << 20)) return fmt::format("{}: {} KiB", path, (bytes + 1023) >> 10);
   return fmt::format("{}: {:.1f} MiB", path, static_cast<double>(bytes) / (1 << 20));
 }
 

@@ -80,6 +80,7 @@ Status Machine::restore(const Snapshot& snapshot) {
   fields(ar);
   if (!ar.ok()) return refuse_field();
   if (ar.left() != 0) return refuse("machine state: there is more than a machine");
+  if (context_.time != snapshot.time) return refuse("it was made at another time than it says");
   return {};
 }
 

@@ -119,11 +119,11 @@ TEST_CASE("a copy's result comes back whole, and one that dies is an error") {
 }
 
 TEST_CASE("exploration from a snapshot finds the race, shrinks and draws it, with any number of jobs") {
-  const Scenario scenario = scenario_of("races/poller.toml");
+  const Scenario scenario = scenario_of("races/end_access.toml");
   const Snapshot from = snapshot_of(scenario, VirtualNs{5000});
   ExploreOptions options;
   options.backend = BackendKind::kSoft;
-  options.schedules = 2000;
+  options.schedules = 60;
   options.from = &from;
   const auto found = explore(scenario, options);
   REQUIRE_MESSAGE(found.has_value(), (found ? "" : found.error().message));

@@ -7,7 +7,7 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char fpu_mix[], mixed_program[], mixed_handler[];
+extern "C" const unsigned char fpu_mix[], mixed_program[], mixed_handler[], skip_ud2_handler[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -23,6 +23,21 @@ void begin(TestMachine& machine, const unsigned char* snippet, const unsigned ch
   });
 }
 
+// Ports, a device, exceptions, a hypercall, and interrupts that some of these raise.
+void begin_mixed(TestMachine& machine) {
+  begin(machine, mixed_program, mixed_handler);
+  machine.set_gate64(6, TestMachine::address(skip_ud2_handler));
+  REQUIRE(machine.cpu->map_mmio(Gpa{0x400000}, 0x1000));
+  machine.poke<uint64_t>(machine.page_entry_at(0x300000), 0x400007);
+  machine.port_values[0x81] = 0x17;
+  machine.on_call = [&machine](VcpuId vcpu) {
+    const std::string& call = machine.log.back();
+    if (call.find(" out 80") == std::string::npos && call.find(" hypercall") == std::string::npos) return;
+    machine.vectors.push_back(0x51);
+    machine.cpu->raise_interrupt(vcpu);
+  };
+}
+
 std::vector<std::byte> state_at_end(TestMachine& machine) {
   for (unsigned runs = 0; runs < 100; ++runs) {
     if (machine.run() == CpuExit::kHalt) return machine.cpu->save_state();
@@ -30,20 +45,22 @@ std::vector<std::byte> state_at_end(TestMachine& machine) {
   return {};
 }
 
-void check_every_cut(const unsigned char* snippet, const unsigned char* handler, uint64_t most) {
+void check_every_cut(void (*prepare)(TestMachine&), uint64_t most) {
   TestMachine whole;
-  begin(whole, snippet, handler);
+  prepare(whole);
   const auto end = state_at_end(whole);
   REQUIRE(!end.empty());
   uint64_t cuts = 0;
   for (uint64_t cut = 0; cut < std::min(most, whole.count()); ++cut) {
     CAPTURE(cut);
     TestMachine first, second;
-    begin(first, snippet, handler);
+    prepare(first);
+    prepare(second);
     if (cut > 0 && first.run(cut) != CpuExit::kSlice) continue;
     const auto saved = first.cpu->save_state();
     REQUIRE(second.cpu->restore_state(saved).has_value());
     std::memcpy(second.ram.data(), first.ram.data(), second.ram.size());
+    second.vectors = first.vectors;
     CHECK(second.cpu->save_state() == saved);
     CHECK(state_at_end(second) == end);
     CHECK(std::memcmp(second.ram.data(), whole.ram.data(), whole.ram.size()) == 0);
@@ -56,9 +73,11 @@ void check_every_cut(const unsigned char* snippet, const unsigned char* handler,
 
 }  // namespace
 
-TEST_CASE("FPU, SSE, flags and rounding survive at every instruction") { check_every_cut(fpu_mix, nullptr, 60); }
+TEST_CASE("FPU, SSE, flags and rounding survive at every instruction") {
+  check_every_cut([](TestMachine& machine) { begin(machine, fpu_mix, nullptr); }, 40);
+}
 
-TEST_CASE("exceptions on the way are taken as before") { check_every_cut(mixed_program, mixed_handler, 40); }
+TEST_CASE("exceptions, interrupts and devices on the way come as before") { check_every_cut(begin_mixed, 40); }
 
 TEST_CASE("two vCPUs, one of which waits for its start") {
   TestMachine first(2), second(2);
