@@ -27,7 +27,7 @@ void Machine::round_trip_core() {
   xen::Platform* const platform =
       recording_platform_ ? static_cast<xen::Platform*>(&*recording_platform_) : static_cast<xen::Platform*>(this);
   core_ = xen::make_core(*platform, flavour_);
-  const auto restored = core_.state->restore(bytes);
+  const auto restored = core_.state->restore(bytes, context_.time);
   XS_CHECK_MSG(restored.has_value(), restored ? "" : restored.error().message);
   XS_CHECK_MSG(core_.state->dump() == dump, "a restored core differs from the one that was saved");
   api_ = core_.api.get();

@@ -55,7 +55,7 @@ endfunction()
 # xensim_add_fuzzer(NAME name SOURCES files... [LIBS targets...] [CORPUS folder])
 #
 # A libFuzzer program, built where XENSIM_FUZZ is on. As a test (label `fuzz`) it runs for 20 seconds from CORPUS, a folder of
-# seeds relative to the caller, which it does not change; what it learns stays in the build folder.
+# seeds relative to the caller, which it does not change, and from a fixed seed; what it learns stays in the build folder.
 function(xensim_add_fuzzer)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;CORPUS" "SOURCES;LIBS")
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
@@ -76,7 +76,7 @@ function(xensim_add_fuzzer)
     cmake_path(ABSOLUTE_PATH arg_CORPUS OUTPUT_VARIABLE seeds)
   endif()
   add_test(NAME "${arg_NAME}:20 seconds"
-    COMMAND ${arg_NAME} -max_total_time=20 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+    COMMAND ${arg_NAME} -max_total_time=20 -seed=1 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
             -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_ ${learned} ${seeds})
   set_tests_properties("${arg_NAME}:20 seconds" PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

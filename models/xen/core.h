@@ -38,9 +38,9 @@ class CoreState {
 
   virtual std::vector<std::byte> save(const Timers& timers = {}) = 0;
   // Replaces all domains; the Platform has their pages and hears nothing of it. Gives the timers that were saved.
-  // kInput: these bytes, which may be anybody's, are no state of a core of this version and flavour; then nothing is
-  // changed.
-  virtual Result<Timers> restore(std::span<const std::byte> bytes) = 0;
+  // kInput: these bytes, which may be anybody's, are no state of a core of this version and flavour, or its clocks are
+  // ahead of `now`, the machine's; then nothing is changed.
+  virtual Result<Timers> restore(std::span<const std::byte> bytes, VirtualNs now) = 0;
   // Tells a Platform that knows nothing of the domains what it has to: mappings, who can run, callback lines, timers.
   virtual void announce(const Timers& timers) = 0;
   // Every field, a line each.

@@ -10,8 +10,6 @@ namespace xensim::sim {
 
 namespace {
 
-// Far beyond any run, and far from overflow.
-constexpr uint64_t kMostTime = uint64_t{1} << 62;
 constexpr uint64_t kMostDue = 1 << 20, kMostLines = 1 << 24, kMostText = 1 << 24;
 
 void codec_fields(xen::StateArchive& ar, traces::CodecState& state) {
@@ -40,7 +38,6 @@ void hash_fields(xen::StateArchive& ar, traces::HashState& state) {
 }  // namespace
 
 void Machine::fields(xen::StateArchive& ar) {
-  ar.below("time", context_.time, kMostTime);
   uint64_t chance = prng_.state();
   ar("chance", chance);
   prng_.set_state(chance);

@@ -10,6 +10,9 @@ namespace xensim::sim {
 
 namespace {
 
+// Far beyond any run, and far from overflow.
+constexpr uint64_t kMostTime = uint64_t{1} << 62;
+
 class NoSink final : public traces::EventSink {
  public:
   void consume(traces::ByteView, uint32_t) override {}
@@ -30,6 +33,7 @@ void Machine::take_snapshot() {
   xen::StateWriter ar;
   uint64_t allocated = memory_.allocated();
   ar("allocated", allocated);
+  ar("time", context_.time);
   fields(ar);
   snapshot.machine = std::move(ar.out);
   snapshot.core = core_.state->save();
@@ -65,13 +69,15 @@ Status Machine::restore(const Snapshot& snapshot) {
   if (allocated < memory_.allocated() || allocated > memory_.size() || allocated % kPageSize != 0) {
     ar.fail(fmt::format("allocated is {:#x}, which this machine's memory cannot be", allocated));
   }
+  // The core's clocks are checked against the machine's.
+  ar.below("time", context_.time, kMostTime);
   if (!ar.ok()) return refuse_field();
   memory_.allocate(allocated - memory_.allocated());
   if (const Status pages = unpack_pages(snapshot.memory, memory_.host(Maddr{0}, allocated)); !pages) {
     return refuse(pages.error().message);
   }
   make_guests();
-  const auto core = core_.state->restore(snapshot.core);
+  const auto core = core_.state->restore(snapshot.core, context_.time);
   if (!core) return refuse(core.error().message);
   if (!has_core_of_guests()) return refuse("the core's state has other domains than the scenario");
   core_.state->announce({});

@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (at < size) bytes.resize(data[at] * bytes.size() / 256);
   xen::seal_state(bytes);
-  if (!machine.core.state->restore(bytes)) return 0;
+  if (!machine.core.state->restore(bytes, machine.platform.now())) return 0;
   if (!machine.core.inspector->broken_invariants().empty()) std::abort();
   // The fuzzer's state may have other domains than ours.
   for (const DomId dom : {SavedMachine::kA, SavedMachine::kB}) {

@@ -58,7 +58,7 @@ class StateArchive {
   template <class T>
   requires std::is_integral_v<T> || std::is_enum_v<T>
   void operator()(const char* name, T& field) {
-    uint64_t value = static_cast<uint64_t>(field);
+    uint64_t value = bits_of(field);
     integer(name, value, sizeof(T));
     if (!loading()) return;
     if constexpr (std::is_same_v<T, bool>) {
@@ -189,6 +189,17 @@ class StateArchive {
   std::function<Domain*(DomId)> find_domain;
 
  private:
+  // The field's own bits: a negative number is not widened to all 64.
+  template <class T>
+  static uint64_t bits_of(T value) {
+    if constexpr (std::is_enum_v<T>) {
+      return bits_of(static_cast<std::underlying_type_t<T>>(value));
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return value ? 1 : 0;
+    } else {
+      return static_cast<std::make_unsigned_t<T>>(value);
+    }
+  }
   template <class T>
   static uint64_t value_of(const T& field) {
     if constexpr (requires { field.peek(); }) {
@@ -196,7 +207,7 @@ class StateArchive {
     } else if constexpr (requires { field.v; }) {
       return field.v;
     } else {
-      return static_cast<uint64_t>(field);
+      return bits_of(field);
     }
   }
   template <class T>

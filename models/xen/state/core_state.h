@@ -12,7 +12,9 @@ class HypervisorState final : public CoreState {
   explicit HypervisorState(Hypervisor& hypervisor) : hv_(hypervisor) {}
 
   std::vector<std::byte> save(const Timers& timers) override { return save_state(hv_, timers); }
-  Result<Timers> restore(std::span<const std::byte> bytes) override { return restore_state(hv_, bytes); }
+  Result<Timers> restore(std::span<const std::byte> bytes, VirtualNs now) override {
+    return restore_state(hv_, bytes, now);
+  }
   void announce(const Timers& timers) override { announce_state(hv_, timers); }
   std::string dump() override { return dump_state(hv_); }
   std::vector<std::pair<DomId, uint32_t>> domains() override {

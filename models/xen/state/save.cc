@@ -127,7 +127,7 @@ void seal_state(std::span<std::byte> bytes) {
   for (unsigned i = 0; i < kChecksumBytes; ++i) bytes[body.size() + i] = static_cast<std::byte>(sum >> (8 * i));
 }
 
-Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> bytes) {
+Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> bytes, VirtualNs now) {
   const auto refuse = [](const std::string& why) { return input_error("cannot restore this state: " + why); };
   if (bytes.size() < kChecksumBytes) return refuse("it is too short");
   const auto body = bytes.first(bytes.size() - kChecksumBytes);
@@ -145,7 +145,7 @@ Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> byt
   ArmedTimers timers;
   if (ar.ok()) all_timers(ar, timers);
   if (ar.ok() && ar.left() != 0) ar.fail("there is more than a state");
-  if (ar.ok()) validate(ar, fresh);
+  if (ar.ok()) validate(ar, fresh, now);
   if (!ar.ok()) return refuse(ar.why());
   if (const auto broken = Inspector(fresh).broken_invariants(); !broken.empty()) return refuse(broken.front());
   hv.take_domains(fresh);

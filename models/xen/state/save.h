@@ -26,9 +26,9 @@ using ArmedTimers = std::vector<std::pair<TimerId, VirtualNs>>;
 std::vector<std::byte> save_state(Hypervisor& hv, const ArmedTimers& timers);
 
 // Replaces all domains of `hv` by those of the state, and gives its timers. kInput: these bytes are no state of such a
-// core, or one that cannot be; then `hv` is as it was. Every byte may be hostile. Asks the Platform nothing but
-// holds().
-Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> bytes);
+// core, or one that cannot be (so is one whose clocks are past `now`, the time of the machine that it is for); then
+// `hv` is as it was. Every byte may be hostile. Asks the Platform nothing but holds().
+Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> bytes, VirtualNs now);
 
 // Every field of every domain, a line each, for people and for comparing.
 std::string dump_state(Hypervisor& hv);

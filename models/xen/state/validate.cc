@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/xen/evtchn.h"
 #include "models/xen/evtchn_fifo.h"
 #include "models/xen/grant_table.h"
@@ -66,6 +68,16 @@ void validate_vcpus(StateArchive& ar, const Domain& domain) {
   }
 }
 
+// A clock that is ahead would go back, once the machine's own is shown.
+void validate_clocks(StateArchive& ar, const Domain& domain, VirtualNs now) XS_NO_THREAD_SAFETY_ANALYSIS {
+  for (uint32_t number = 0; number < domain.vcpu_count(); ++number) {
+    const Vcpu& vcpu = *domain.vcpu(number);
+    ar.check_below("time_written_ns", vcpu.time_written_ns, now.v + 1);
+    // What happens at 0 ns is shown as at 1.
+    ar.check_below("entry_time_ns", vcpu.runstate.entry_time_ns, std::max<uint64_t>(now.v, 1) + 1);
+  }
+}
+
 void validate_mappings(StateArchive& ar, const Hypervisor& hv, Domain& domain) XS_NO_THREAD_SAFETY_ANALYSIS {
   Maptrack& handles = domain.grants().maptrack;
   for (uint32_t handle = 0; handle < handles.limit() && ar.ok(); ++handle) {
@@ -79,13 +91,14 @@ void validate_mappings(StateArchive& ar, const Hypervisor& hv, Domain& domain) X
 
 }  // namespace
 
-void validate(StateArchive& ar, const Hypervisor& hv) {
+void validate(StateArchive& ar, const Hypervisor& hv, VirtualNs now) {
   for (const auto& domain : hv.domains()) {
     if (hv.last_domain(domain->id()) != domain.get() && !domain->gone.load()) ar.fail("two domains have one id");
   }
   for (const auto& domain : hv.domains()) {
     validate_channels(ar, *domain);
     validate_vcpus(ar, *domain);
+    validate_clocks(ar, *domain, now);
   }
   for (const auto& domain : hv.domains()) {
     if (ar.ok()) validate_mappings(ar, hv, *domain);

@@ -8,6 +8,6 @@
 namespace xensim::xen {
 
 // Fails the archive where something does not hold.
-void validate(StateArchive& ar, const Hypervisor& hv);
+void validate(StateArchive& ar, const Hypervisor& hv, VirtualNs now);
 
 }  // namespace xensim::xen

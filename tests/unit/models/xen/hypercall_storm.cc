@@ -106,7 +106,7 @@ class Storm {
     const std::vector<std::byte> bytes = core_.state->save();
     const std::string dump = core_.state->dump();
     xen::CoreInstance fresh = make_core();
-    if (const auto restored = fresh.state->restore(bytes); !restored) {
+    if (const auto restored = fresh.state->restore(bytes, platform_.now()); !restored) {
       report_.broken.push_back(restored.error().message);
       return;
     }

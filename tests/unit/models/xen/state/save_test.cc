@@ -15,7 +15,7 @@ TEST_CASE("every field comes back") {
   const std::string dump = machine.core.state->dump();
   CHECK(dump.find("pin = 0x1\n") != std::string::npos);
   auto fresh = xen::make_core(machine.platform, {});
-  const auto timers = fresh.state->restore(bytes);
+  const auto timers = fresh.state->restore(bytes, machine.platform.now());
   REQUIRE(timers.has_value());
   CHECK(*timers == machine.timers());
   CHECK(fresh.state->dump() == dump);
@@ -26,7 +26,7 @@ TEST_CASE("a restored core goes on: mappings, channels, sleepers and timers live
   SavedMachine machine;
   const auto bytes = machine.core.state->save();
   machine.core = xen::make_core(machine.platform, {});
-  REQUIRE(machine.core.state->restore(bytes).has_value());
+  REQUIRE(machine.core.state->restore(bytes, machine.platform.now()).has_value());
   CHECK(machine.broken().empty());
   CHECK(machine.unmap(SavedMachine::kB, machine.mapped.handle, 0x9000) == GNTST_okay);
   CHECK((machine.entry(SavedMachine::kA, 9).flags & (GTF_reading | GTF_writing)) == 0);
@@ -49,7 +49,7 @@ TEST_CASE("a Platform that knows nothing is told what it has to know") {
   machine.platform.runnable.clear();
   machine.platform.gsis.clear();
   auto fresh = xen::make_core(machine.platform, {});
-  const auto timers = fresh.state->restore(bytes);
+  const auto timers = fresh.state->restore(bytes, machine.platform.now());
   REQUIRE(timers.has_value());
   CHECK(machine.platform.timers.empty());
   fresh.state->announce(*timers);
@@ -65,14 +65,14 @@ TEST_CASE("bytes that are cut or changed are refused, and nothing is changed") {
   const std::string dump = machine.core.state->dump();
   size_t refused = 0;
   for (size_t length = 0; length < bytes.size(); ++length) {
-    if (!machine.core.state->restore(std::span(bytes).first(length))) ++refused;
+    if (!machine.core.state->restore(std::span(bytes).first(length), machine.platform.now())) ++refused;
   }
   CHECK(refused == bytes.size());
   refused = 0;
   auto changed = bytes;
   for (size_t at = 0; at < bytes.size(); ++at) {
     changed[at] ^= std::byte{static_cast<unsigned char>(1u << at % 8)};
-    if (!machine.core.state->restore(changed)) ++refused;
+    if (!machine.core.state->restore(changed, machine.platform.now())) ++refused;
     changed[at] = bytes[at];
   }
   CHECK(refused == bytes.size());
@@ -89,7 +89,7 @@ TEST_CASE("changed bytes behind a right checksum are refused, or a state that ca
       changed[at] ^= static_cast<std::byte>(flip);
       xen::seal_state(changed);
       auto fresh = xen::make_core(machine.platform, {});
-      const auto restored = fresh.state->restore(changed);
+      const auto restored = fresh.state->restore(changed, machine.platform.now());
       if (!restored) ++refused;
       CHECK(fresh.inspector->broken_invariants().empty());
     }
@@ -97,12 +97,24 @@ TEST_CASE("changed bytes behind a right checksum are refused, or a state that ca
   CHECK(refused > 100);
 }
 
+TEST_CASE("clocks that are ahead of the machine's are refused") {
+  SavedMachine machine;
+  machine.platform.time = VirtualNs{5'000'000};
+  machine.core.api->before_run({SavedMachine::kA, VcpuId{0}});
+  const auto bytes = machine.core.state->save();
+  auto fresh = xen::make_core(machine.platform, {});
+  const auto early = fresh.state->restore(bytes, VirtualNs{4'999'999});
+  REQUIRE_FALSE(early.has_value());
+  CHECK(early.error().message == "cannot restore this state: time_written_ns is 5000000, out of range");
+  CHECK(fresh.state->restore(bytes, VirtualNs{5'000'000}).has_value());
+}
+
 TEST_CASE("another version, another flavour, no state at all") {
   SavedMachine machine;
   auto bytes = machine.core.state->save();
   const auto message = [&](std::span<const std::byte> state, const xen::Flavour& flavour) {
     auto fresh = xen::make_core(machine.platform, flavour);
-    const auto restored = fresh.state->restore(state);
+    const auto restored = fresh.state->restore(state, machine.platform.now());
     return restored ? std::string() : restored.error().message;
   };
   CHECK(message(bytes, *xen::flavour_by_name("kvm")) == "cannot restore this state: it is of another flavour");
