@@ -81,9 +81,11 @@ Status SoftDomain::start() {
 Status SoftDomain::make_hardware() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
-  XS_TRY(cpu_, x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
-                                                            .holes_read_zero = machine_.flavour_.holes_read_zero,
-                                                            .whole_blocks = whole_guest()}));
+  XS_TRY(cpu_,
+         x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
+                                                      .holes_read_zero = machine_.flavour_.holes_read_zero,
+                                                      .whole_blocks = whole_guest(),
+                                                      .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
@@ -179,11 +181,10 @@ void SoftDomain::run(Actor& actor) {
     machine_.api_->before_run(ref(vcpu));
   }
   if (self.halted) {
-    if (!self.nmi && !interrupt_deliverable(self)) return after_halt(self);
+    if (!cpu_->nmi_ready(vcpu) && !interrupt_deliverable(self)) return after_halt(self);
     self.halted = false;
     cpu_->raise_interrupt(vcpu);
   }
-  self.nmi = false;
   if (self.stopped_at != nullptr) {
     write_point_event(*self.stopped_at);
     self.stopped_instructions = cpu_->instructions(vcpu);
@@ -237,7 +238,7 @@ void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
 void SoftDomain::after_halt(Vcpu& self) {
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   const bool enabled = (cpu_->regs(vcpu).rflags & kRflagsIf) != 0;
-  if (self.nmi || (enabled && interrupt_deliverable(self))) return;
+  if (cpu_->nmi_ready(vcpu) || (enabled && interrupt_deliverable(self))) return;
   machine_.api_->halt(ref(vcpu), enabled);
   if (self.actor->can_run()) return;
   self.actor->at = {PointOp::kBlocked, 0, nullptr};
@@ -452,15 +453,12 @@ void SoftDomain::preempt(VcpuId vcpu) {
   machine_.as_actor(*state(vcpu).actor, [&] { machine_.api_->preempted(ref(vcpu)); });
 }
 
-void SoftDomain::inject_nmi(VcpuId vcpu) {
-  state(vcpu).nmi = true;
-  cpu_->raise_nmi(vcpu);
-}
+void SoftDomain::inject_nmi(VcpuId vcpu) { cpu_->raise_nmi(vcpu); }
 
-// From a local APIC: unlike the hypervisor's, it wakes by itself.
+// From a local APIC: unlike the hypervisor's, it wakes by itself, from HLT as from a call that sleeps.
 void SoftDomain::nmi(VcpuId vcpu) {
   inject_nmi(vcpu);
-  if (state(vcpu).halted && !state(vcpu).actor->core_runnable) machine_.api_->wake(ref(vcpu), false);
+  if (cpu_->nmi_ready(vcpu) && !state(vcpu).actor->core_runnable) machine_.api_->wake(ref(vcpu), false);
 }
 
 void SoftDomain::software_enabled(VcpuId vcpu) { machine_.api_->lapic_enabled(ref(vcpu)); }

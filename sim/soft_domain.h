@@ -90,7 +90,6 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     Actor* actor = nullptr;
     uint64_t accounted = 0;  // instructions that are in the virtual time
     bool halted = false;     // in HLT
-    bool nmi = false;        // one was raised that a HLT has not seen
     bool was_blocked = false;
     bool hypercall_in_flight = false;
     uint64_t result = 0;                         // of the hypercall

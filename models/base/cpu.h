@@ -122,9 +122,12 @@ class Cpu {
   // Says that acknowledge_interrupt may have something for `vcpu`: it is asked when the vCPU next takes interrupts.
   virtual void raise_interrupt(VcpuId vcpu) = 0;
 
-  // A non-maskable interrupt (vector 2): taken before the next instruction, whatever IF says. Not modelled: that
-  // another one waits for the IRET of its handler.
+  // A non-maskable interrupt (vector 2): taken before the next instruction, whatever IF says, unless one is being
+  // handled: then it waits for the next IRET, whoever's that is, and one that comes meanwhile is lost in it (SDM vol.
+  // 3, 7.7.1).
   virtual void raise_nmi(VcpuId vcpu) = 0;
+  // One was raised, and nothing keeps it from being taken: it ends a HLT.
+  virtual bool nmi_ready(VcpuId vcpu) const = 0;
 
   virtual CpuRegs regs(VcpuId vcpu) const = 0;
   virtual void set_regs(VcpuId vcpu, const CpuRegs& regs) = 0;

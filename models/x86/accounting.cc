@@ -15,7 +15,7 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || current_->nmi ||
+  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || nmi_ready({loaded_}) ||
                     current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
   repeat_left_ = 0;
@@ -106,7 +106,7 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
   rep_pc_ = kNone;
   if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
-  if (current_->nmi && !requests_held() && take_nmi()) return;
+  if (nmi_ready({loaded_}) && !requests_held() && take_nmi()) return;
   if (current_->interrupt && !requests_held() && take_interrupt()) return;
   if (!requests_held()) natural_end_ = current_->retired + block.count;
   if (current_->owed_shadow) {
@@ -186,8 +186,9 @@ bool SoftCpu::interrupts_open() {
 
 bool SoftCpu::take_nmi() {
   if (current_->owed_shadow || state().shadow()) return false;
-  current_->nmi = false;
-  attend();
+  if (current_->nmi_late && !interrupts_open()) return false;
+  current_->nmi = current_->nmi_late = false;
+  state().set_nmis_blocked(true);
   deliver_event({.kind = EventKind::kExternal, .vector = kNmi});
   if (!exit_) divert();
   return true;

@@ -18,6 +18,7 @@ enum ExitCode : unsigned {
   kRdtsc = 0x6e,
   kRdpmc = 0x6f,
   kCpuid = 0x72,
+  kIret = 0x74,
   kPause = 0x77,
   kHlt = 0x78,
   kMsr = 0x7c,
@@ -146,6 +147,7 @@ bool SoftCpu::on_invalid() {
 }
 
 void SoftCpu::serve_hypercall(unsigned length) {
+  current_->nmi_late = false;
   switch (client_.hypercall(VcpuId{loaded_})) {
     case CpuAction::kContinue: step_over(length); return;
     case CpuAction::kSuspend: stop(CpuExit::kSuspended); return;
@@ -154,11 +156,13 @@ void SoftCpu::serve_hypercall(unsigned length) {
 }
 
 void SoftCpu::on_intercept(unsigned exit_code) {
+  if (exit_code == kCpuid || exit_code == kPause || exit_code == kHlt || exit_code == kMsr) current_->nmi_late = false;
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
   switch (exit_code) {
     case kRdtsc: return serve_rdtsc(false);
     case kRdtscp: return serve_rdtsc(true);
     case kCpuid: return serve_cpuid();
+    case kIret: return begin_iret();
     case kPause: return serve_pause();
     case kHlt: return serve_halt();
     case kMsr: return serve_msr();
@@ -234,7 +238,7 @@ void SoftCpu::serve_pause() {
 
 void SoftCpu::serve_halt() {
   step_over(1);
-  if (exit_ || current_->nmi) return;
+  if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {
     current_->interrupt = false;
     const auto vector = client_.acknowledge_interrupt(VcpuId{loaded_});
@@ -242,6 +246,18 @@ void SoftCpu::serve_halt() {
     if (vector) return deliver_event({.kind = EventKind::kExternal, .vector = *vector});
   }
   stop(CpuExit::kHalt);
+}
+
+// An IRET while NMIs are blocked. It ends that even where it faults (SDM vol. 3, 7.7.1); the engine does the rest, and
+// what waited comes after it.
+void SoftCpu::begin_iret() {
+  State& s = state();
+  s.set_nmis_blocked(false);
+  s.set_shadow(false);  // of a step, or of the instruction before: it ends with this one, before which nothing comes
+  changed();
+  current_->hold_until = current_->retired + 1;
+  current_->nmi_late = nmi_waits_for_exit_ && current_->nmi;
+  attend();
 }
 
 // MOV to and from debug registers: they hold values, and break nowhere (SDM vol. 3, 17.2).
@@ -354,6 +370,7 @@ void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
 void SoftCpu::mmio_begin() {
   begin_hook();
   synced_ = false;
+  current_->nmi_late = false;
   guarded([&] { settle(); });
   end_hook();
 }

@@ -51,6 +51,7 @@ bool SoftCpu::port_allowed(uint16_t port, unsigned bytes) {
 }
 
 void SoftCpu::serve_ports() {
+  current_->nmi_late = false;
   std::vector<uint8_t> bytes;
   const Instruction instruction = instruction_here(bytes);
   State& s = state();

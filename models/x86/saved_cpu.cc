@@ -67,6 +67,7 @@ void State::save(SavedVcpu& saved) const {
   for (unsigned i = 0; i < 8; ++i) saved.dr[i] = dr(i);
   saved.cpl = static_cast<uint8_t>(cpl());
   saved.shadow = shadow() ? 1 : 0;
+  saved.nmis_blocked = nmis_blocked() ? 1 : 0;
   each_fpu_register(saved, [&](int id, void* value) { context_.read_register(id, value); });
 }
 
@@ -94,6 +95,7 @@ void State::restore(const Engine& engine, const SavedVcpu& given) {
   each_fpu_register(saved, [&](int id, void* value) { context_.write_register(id, value); });
   set_cpl(saved.cpl);
   set_shadow(saved.shadow != 0);
+  set_nmis_blocked(saved.nmis_blocked != 0);
 }
 
 std::vector<std::byte> SoftCpu::save_state() {
@@ -110,6 +112,7 @@ std::vector<std::byte> SoftCpu::save_state() {
     saved.hold_until = v.hold_until;
     saved.interrupt = v.interrupt;
     saved.nmi = v.nmi;
+    saved.nmi_late = v.nmi_late;
     saved.waiting_for_sipi = v.waiting_for_sipi;
     saved.owed_shadow = v.owed_shadow;
     saved.skip_point = v.skip_point;
@@ -147,6 +150,7 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
     v.hold_until = saved.hold_until;
     v.interrupt = saved.interrupt != 0;
     v.nmi = saved.nmi != 0;
+    v.nmi_late = saved.nmi_late != 0;
     v.waiting_for_sipi = saved.waiting_for_sipi != 0;
     v.owed_shadow = saved.owed_shadow != 0;
     v.skip_point = saved.skip_point != 0;

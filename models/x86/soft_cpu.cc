@@ -19,7 +19,8 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
     : client_(client),
       engine_(std::move(engine)),
       memory_(*engine_, *this, config.holes_read_zero),
-      whole_blocks_(config.whole_blocks) {
+      whole_blocks_(config.whole_blocks),
+      nmi_waits_for_exit_(config.nmi_waits_for_exit) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -130,6 +131,7 @@ void SoftCpu::request_stop() {
 void SoftCpu::raise_interrupt(VcpuId id) {
   Vcpu& v = vcpu(id);
   v.interrupt = true;
+  v.nmi_late = false;
   if (!running_ || &v != current_) return;
   if (in_mmio_) v.hold_until = natural_end_;
   attend();
@@ -138,10 +140,13 @@ void SoftCpu::raise_interrupt(VcpuId id) {
 void SoftCpu::raise_nmi(VcpuId id) {
   Vcpu& v = vcpu(id);
   v.nmi = true;
+  v.nmi_late = false;
   if (!running_ || &v != current_) return;
   if (in_mmio_) v.hold_until = natural_end_;
   attend();
 }
+
+bool SoftCpu::nmi_ready(VcpuId id) const { return vcpu(id).nmi && !state_of(id).nmis_blocked(); }
 
 CpuRegs SoftCpu::regs(VcpuId id) const {
   const State& s = state_of(id);
@@ -214,7 +219,7 @@ void SoftCpu::init(VcpuId id) {
   // are kept.
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
-  v.interrupt = v.nmi = v.owed_shadow = v.skip_point = false;
+  v.interrupt = v.nmi = v.nmi_late = v.owed_shadow = v.skip_point = false;
   v.hold_until = 0;
   if (loaded_ != id.v) return;
   dirty_ = true;

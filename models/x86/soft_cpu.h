@@ -23,6 +23,9 @@ struct SoftCpuConfig {
   // A slice ends at the first end of a block of instructions at or behind its limit, not at the limit itself. Much
   // faster with short slices, and still the same each time; but no vCPU is ever cut inside a block.
   bool whole_blocks = false;
+  // An NMI that waited for an IRET does not come right after it, but once the vCPU takes interrupts or does what a
+  // hypervisor serves: a hypercall, CPUID, an MSR, a port, a device's memory, PAUSE, HLT.
+  bool nmi_waits_for_exit = false;
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.

@@ -21,7 +21,8 @@ struct Vcpu {
   MsrFile msrs;
   uint64_t retired = 0;
   bool interrupt = false;  // raise_interrupt was called
-  bool nmi = false;        // raise_nmi was called
+  bool nmi = false;        // raise_nmi was called; State::nmis_blocked says whether it must wait
+  bool nmi_late = false;   // SoftCpuConfig::nmi_waits_for_exit: it waited for an IRET, and now for that
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
@@ -40,6 +41,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void request_stop() override;
   void raise_interrupt(VcpuId vcpu) override;
   void raise_nmi(VcpuId vcpu) override;
+  bool nmi_ready(VcpuId vcpu) const override;
   CpuRegs regs(VcpuId vcpu) const override;
   void set_regs(VcpuId vcpu, const CpuRegs& regs) override;
   uint64_t gpr(VcpuId vcpu, Gpr reg) const override;
@@ -136,6 +138,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void serve_halt();
   void serve_hypercall(unsigned length);
   void serve_debug_register();
+  void begin_iret();
   Instruction instruction_here(std::vector<uint8_t>& bytes);
   void step_over(unsigned length);
   void raise(uint8_t vector, uint32_t code = 0, uint64_t cr2 = 0);
@@ -147,6 +150,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   PhysicalMemory memory_;
   const bool whole_blocks_;  // SoftCpuConfig's
+  const bool nmi_waits_for_exit_;
   BlockTable blocks_;
   std::vector<uc_hook> point_hooks_;
 

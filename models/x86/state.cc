@@ -10,6 +10,7 @@ constexpr uint64_t intercept_bit(unsigned exit_code) { return uint64_t{1} << (ex
 constexpr uint64_t kIntercepts = intercept_bit(0x6e) | intercept_bit(0x6f) | intercept_bit(0x72) | intercept_bit(0x77) |
                                  intercept_bit(0x78) | intercept_bit(0x7c) | intercept_bit(0x87) | intercept_bit(0x8a) |
                                  intercept_bit(0x8b);
+constexpr uint64_t kIretIntercept = intercept_bit(0x74);
 
 // The engine keeps a segment's flags as the descriptor's upper word.
 constexpr uint32_t to_flags(uint16_t attributes) { return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12; }
@@ -106,6 +107,13 @@ TableRegister State::table(size_t offset) const {
 void State::set_table(size_t offset, const TableRegister& value) {
   context_.set<uint64_t>(offset + 8, value.base);
   context_.set<uint32_t>(offset + 16, value.limit);
+}
+
+// The engine's own control is where this is kept, so that it goes wherever the rest of the state goes.
+bool State::nmis_blocked() const { return (word(at_.intercept) & kIretIntercept) != 0; }
+
+void State::set_nmis_blocked(bool blocked) {
+  set_word(at_.intercept, blocked ? kIntercepts | kIretIntercept : kIntercepts);
 }
 
 void State::set_cpl(unsigned cpl) {

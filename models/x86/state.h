@@ -54,6 +54,9 @@ class State {
   // The interrupt shadow after STI, MOV SS and POP SS.
   bool shadow() const { return (hflags() & kInhibit) != 0; }
   void set_shadow(bool on) { set_hflags(on ? hflags() | kInhibit : hflags() & ~kInhibit); }
+  // An NMI is being handled: the engine reports the next IRET.
+  bool nmis_blocked() const;
+  void set_nmis_blocked(bool blocked);
   unsigned cpl() const { return hflags() & 3; }
   // Sets CPL and derives the engine's mode flags from the control and segment registers. To be called after any was
   // set.

@@ -108,9 +108,10 @@ uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
   const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;
   if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM) & mask;
   HypercallContext context(hv_, current.domain(), current, seen);
-  const uint64_t result = static_cast<uint64_t>(dispatch_hypercall(context)) & mask;
+  const int64_t result = dispatch_hypercall(context);
+  note_outside_answer(context, result);
   current.continuation = context.continuation;
-  return result;
+  return static_cast<uint64_t>(result) & mask;
 }
 
 const HypercallRegs* Core::continuation_of(VcpuRef ref) {

@@ -49,6 +49,21 @@ bool served_by_kernel(const HypercallRegs& regs) {
   }
 }
 
+// Does KVM answer without asking user space? Ports that QEMU knows of are KVM's to send.
+bool answered_by_kernel(const HypercallContext& context, int64_t result) {
+  const uint64_t op = context.regs.args[0];
+  const bool timer_bound = context.vcpu.virq_port[VIRQ_TIMER].load(std::memory_order_relaxed) != 0;
+  switch (context.regs.nr) {
+    case __HYPERVISOR_xen_version: return op == XENVER_version;
+    case __HYPERVISOR_event_channel_op: return op == EVTCHNOP_send && result >= 0;
+    case __HYPERVISOR_sched_op: return op == SCHEDOP_poll || op == SCHEDOP_yield;
+    case __HYPERVISOR_set_timer_op: return timer_bound;
+    case __HYPERVISOR_vcpu_op:
+      return timer_bound && (op == VCPUOP_set_singleshot_timer || op == VCPUOP_stop_singleshot_timer);
+    default: return false;
+  }
+}
+
 }  // namespace
 
 Domain* HypercallContext::domain_by_any_id(DomId id) const { return id.v == DOMID_SELF ? &domain : hv.find_domain(id); }
@@ -63,6 +78,11 @@ int64_t dispatch_hypercall(HypercallContext& context) {
   if (context.flavour().few_hypercalls && !is_one_of_few(number)) return -XEN_ENOSYS;
   context.holes_read_zero = context.flavour().holes_read_zero && !served_by_kernel(context.regs);
   return kHandlers[number](context);
+}
+
+void note_outside_answer(HypercallContext& context, int64_t result) {
+  if (!context.flavour().map_pirq_fault_stale || answered_by_kernel(context, result)) return;
+  context.vcpu.outside_answer = result;
 }
 
 }  // namespace xensim::xen

@@ -105,4 +105,7 @@ struct HypercallContext : Entry {
 // Calls the handler of `regs.nr`, as do_multicall and CoreApi::hypercall need it; -ENOSYS where there is none.
 int64_t dispatch_hypercall(HypercallContext& context);
 
+// Trait map_pirq_fault_stale: keeps the answer of a call that user space gives, in Vcpu::outside_answer.
+void note_outside_answer(HypercallContext& context, int64_t result);
+
 }  // namespace xensim::xen

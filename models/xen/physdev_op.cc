@@ -72,7 +72,10 @@ int64_t map_in_qemu(HypercallContext& context, MapPirq& op) {
 
 int64_t map_pirq(HypercallContext& context, Gva at) {
   MapPirq op;
-  if (!read_guest(context, at, op)) return -XEN_EFAULT;
+  if (!read_guest(context, at, op)) {
+    const bool stale = context.flavour().map_pirq_fault_stale && !context.mode64();
+    return stale ? context.vcpu.outside_answer : -XEN_EFAULT;
+  }
   const bool qemu = context.flavour().pirqs_for_all;
   const int64_t result = qemu ? map_in_qemu(context, op) : map_in_xen(context, op);
   if (qemu && result != 0) return result;

@@ -83,6 +83,8 @@ class Vcpu {
 
   // The hypercall that the vCPU is to make again, since it was preempted; the vCPU's own.
   std::optional<HypercallRegs> continuation;
+  // Trait map_pirq_fault_stale: what the last call that user space answered gave; the vCPU's own.
+  int64_t outside_answer = 0;
 
   // For CoreInspector alone: what the vCPU itself noted when it last went to sleep.
   // Touched by the vCPU itself alone: its last poll's.

@@ -36,7 +36,6 @@ void SoftDomain::fields(xen::StateArchive& ar) {
     XS_CHECK(!vcpu.hypercall_in_flight && vcpu.stopped_at == nullptr && vcpu.interrupted.empty());
     ar.open("vcpu", v);
     ar("halted", vcpu.halted);
-    ar("nmi", vcpu.nmi);
     ar("was_blocked", vcpu.was_blocked);
     ar.close();
     if (ar.loading()) vcpu.accounted = cpu_->instructions(VcpuId{v});

@@ -77,6 +77,7 @@ void fields_of(StateArchive& ar, Vcpu& vcpu) {
   ar("periodic_period_ns", vcpu.periodic_period_ns);
   ar("periodic_last_ns", vcpu.periodic_last_ns);
   ar("continuation", vcpu.continuation);
+  ar("outside_answer", vcpu.outside_answer);
   ar("polled_ports", vcpu.polled_ports, kMostPolled);
   ar("poll_timer_armed", vcpu.poll_timer_armed);
   ar("sleeps_interruptible", vcpu.sleeps_interruptible);

@@ -572,6 +572,51 @@ snippet fpu_mix
   fstpt 144(%rdi)
   hlt
 
+# --- NMIs: EDI counts those taken, ESI the handlers that came to their end; the port write is where the test raises more ---
+  .macro nmi_snippets suffix, cs
+snippet nmi_handler_\suffix
+  incl %edi
+  outb %al, $0x80
+  incl %esi
+  iret\suffix
+snippet nmi_trapping_\suffix
+  incl %edi
+  outb %al, $0x80
+  int3
+  incl %esi
+  iret\suffix
+snippet nmi_halting_\suffix
+  incl %edi
+  outb %al, $0x80
+  hlt
+  incl %esi
+  iret\suffix
+snippet nmi_faulting_\suffix
+  incl %edi
+  outb %al, $0x80
+  movw $0xfff0, \cs
+  incl %esi
+  iret\suffix
+snippet nmi_return_\suffix
+  iret\suffix
+snippet nmi_forward_\suffix
+  incl %ebp
+  hlt
+  .endm
+  .code64
+  nmi_snippets q, 8(%rsp)
+  .code32
+  nmi_snippets l, 4(%esp)
+snippet count_loop_32
+  movl $1000000, %ecx
+1:
+  addl $3, %eax
+  xorl %ecx, %ebx
+  decl %ecx
+  jnz 1b
+  hlt
+  .code64
+
   .globl xs_snippets_end
 xs_snippets_end:
   .section .note.GNU-stack, "", @progbits

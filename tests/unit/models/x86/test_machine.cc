@@ -22,10 +22,12 @@ constexpr uint64_t kDescriptors[] = {0,
 
 }  // namespace
 
-TestMachine::TestMachine(unsigned vcpus, bool whole_blocks) : ram_storage(kRamBytes + kPageSize) {
+TestMachine::TestMachine(unsigned vcpus, bool whole_blocks, bool nmi_waits_for_exit)
+    : ram_storage(kRamBytes + kPageSize) {
   const auto at = reinterpret_cast<uintptr_t>(ram_storage.data());
   ram = std::span(ram_storage).subspan((kPageSize - at % kPageSize) % kPageSize, kRamBytes);
-  auto made = make_soft_cpu(*this, {.vcpus = vcpus, .whole_blocks = whole_blocks});
+  auto made =
+      make_soft_cpu(*this, {.vcpus = vcpus, .whole_blocks = whole_blocks, .nmi_waits_for_exit = nmi_waits_for_exit});
   XS_CHECK_MSG(made, made.error().message);
   cpu = std::move(*made);
   XS_CHECK(cpu->map_memory(Gpa{0}, ram, true));

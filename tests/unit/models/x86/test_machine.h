@@ -27,7 +27,7 @@ inline constexpr uint16_t kTssSelector = 0x38, kCode16 = 0x48;  // the last with
 
 class TestMachine : public CpuClient {
  public:
-  explicit TestMachine(unsigned vcpus = 1, bool whole_blocks = false);
+  explicit TestMachine(unsigned vcpus = 1, bool whole_blocks = false, bool nmi_waits_for_exit = false);
 
   // Guest address of a snippet.
   static uint64_t address(const unsigned char* snippet) {

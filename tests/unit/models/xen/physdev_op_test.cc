@@ -137,5 +137,27 @@ TEST_CASE("PIRQs under KVM with QEMU") {
   CHECK(call.free_pirq(1) == 18);
 }
 
+TEST_CASE("a 32-bit map_pirq that cannot be read: under KVM it gives what user space answered before") {
+  constexpr uint64_t kBad = 0xf0000000, kPagesize = XENVER_pagesize;
+  for (const char* flavour : {"xen", "kvm"}) {
+    for (const bool wide : {true, false}) {
+      TwoGuests guests(*xen::flavour_by_name(flavour), 1024, TwoGuests::Host::kNone, true);
+      guests.mode64 = wide;
+      const bool stale = flavour == std::string("kvm") && !wide;
+      const auto map_bad = [&] { return guests.call(kA, __HYPERVISOR_physdev_op, {PHYSDEVOP_map_pirq, kBad}); };
+      CHECK(guests.call(kA, __HYPERVISOR_physdev_op, {99, 0}) == -XEN_ENOSYS);
+      CHECK(map_bad() == (stale ? -XEN_ENOSYS : -XEN_EFAULT));
+      const int64_t port = Caller{guests}.status(77);  // -ENOENT under KVM, -EINVAL under Xen
+      CHECK(map_bad() == (stale ? port : -XEN_EFAULT));
+      // The kernel's own answers are none of user space's.
+      CHECK(guests.call(kA, __HYPERVISOR_xen_version, {XENVER_version, 0}) == 262161);
+      CHECK(guests.call(kA, __HYPERVISOR_sched_op, {SCHEDOP_yield, 0}) == 0);
+      CHECK(map_bad() == (stale ? port : -XEN_EFAULT));
+      guests.call(kA, __HYPERVISOR_xen_version, {kPagesize, 0});
+      CHECK(map_bad() == (stale ? -XEN_ENOSYS : -XEN_EFAULT));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace xensim
