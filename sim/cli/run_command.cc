@@ -64,7 +64,7 @@ class RunCommand final : public Command {
  private:
   Result<ChosenScenario> choose(const std::optional<OpenedSnapshot>& opened) const {
     if (!opened || !options_.file.empty()) {
-      if (options_.file.empty()) return input_error("run: which scenario? (or --restore FILE)");
+      if (options_.file.empty()) return input_error("run: which scenario? (or --restore FILE; see xensim run --help)");
       return choose_scenario(options_);
     }
     return ChosenScenario{opened->scenario, BackendKind::kSoft, opened->snapshot.info.seed};
