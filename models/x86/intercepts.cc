@@ -2,6 +2,8 @@
 // before the engine goes on.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/base/check.h"
 #include "models/x86/cpuid.h"
 #include "models/x86/segments.h"
@@ -26,6 +28,21 @@ enum ExitCode : unsigned {
   kMonitor = 0x8a,
   kMwait = 0x8b,
 };
+
+// Instructions on general registers which share SSE's opcode maps: BMI1, BMI2, ADX, MOVBE and CRC32.
+bool is_general_in_sse_maps(std::span<const uint8_t> bytes) {
+  const auto at = [&](size_t i) { return i < bytes.size() ? bytes[i] : uint8_t{0}; };
+  const auto is_any_of = [](uint8_t byte, std::initializer_list<uint8_t> some) {
+    return std::find(some.begin(), some.end(), byte) != some.end();
+  };
+  if (at(0) == 0xc4) {
+    const unsigned map = at(1) & 0x1f;
+    return map == 2 ? is_any_of(at(3), {0xf2, 0xf3, 0xf5, 0xf6, 0xf7}) : map == 3 && at(3) == 0xf0;
+  }
+  size_t i = 0;
+  while (is_any_of(at(i), {0x66, 0xf2, 0xf3}) || (at(i) & 0xf0) == 0x40) ++i;
+  return at(i) == 0x0f && at(i + 1) == 0x38 && is_any_of(at(i + 2), {0xf0, 0xf1, 0xf6});
+}
 
 }  // namespace
 
@@ -135,9 +152,10 @@ bool SoftCpu::on_invalid() {
   State& s = state();
   s.clear_exception();
   changed();
-  const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 3);
+  const std::vector<uint8_t> bytes = code_at(s.linear_rip(), 8);
+  if (is_general_in_sse_maps(bytes) && s.admit_sse()) return true;  // once more
   const bool hypercall =
-      bytes.size() == 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
+      bytes.size() >= 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
   if (hypercall) {
     serve_hypercall(3);
   } else {

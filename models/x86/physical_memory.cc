@@ -230,12 +230,17 @@ bool PhysicalMemory::has_code(uint64_t gpa) const {
 }
 
 void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
+  bool new_page = false;
   for (uint64_t page = gpa >> kPageShift; page <= (gpa + bytes - 1) >> kPageShift; ++page) {
     uint64_t& bits = code_pages_[page >> 6];
     if (bits >> (page & 63) & 1) continue;
     bits |= uint64_t{1} << (page & 63);
     watch_code(page >> (kChunkShift - kPageShift));
+    new_page = true;
   }
+  // Through a mapping that was written to while the page held no code, stores go the fast way: the engine looks for
+  // such entries of its TLB under the code's own virtual address alone.
+  if (new_page) engine_.flush_tlb();
 }
 
 // Extends the watched ranges by one chunk, joined with its neighbours: the engine looks through all ranges at each such

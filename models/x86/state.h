@@ -54,6 +54,13 @@ class State {
   // The interrupt shadow after STI, MOV SS and POP SS.
   bool shadow() const { return (hflags() & kInhibit) != 0; }
   void set_shadow(bool on) { set_hflags(on ? hflags() | kInhibit : hflags() & ~kInhibit); }
+  // The engine wants CR4.OSFXSR for instructions on general registers too where they stand in SSE's opcode maps. Makes
+  // it believe so until its flags are derived anew (by any exception, or a write to CR4). False: it does already.
+  bool admit_sse() {
+    const bool had = (hflags() & kOsfxsr) != 0;
+    set_hflags(hflags() | kOsfxsr);
+    return !had;
+  }
   // An NMI is being handled: the engine reports the next IRET.
   bool nmis_blocked() const;
   void set_nmis_blocked(bool blocked);

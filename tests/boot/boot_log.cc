@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <sstream>
 
 namespace xensim {
@@ -11,6 +14,7 @@ namespace {
 
 constexpr const char* kTroubles[] = {"warning",  "bug:",   " stall", "oops",     "call trace", "lockup", "missed",
                                      "spurious", "failed", "unable", "unstable", "timed out",  "error",  "vulnerable"};
+constexpr const char* kGrave[] = {"warning: cpu", "bug:", " stall", "oops", "call trace", "lockup", "missed", "lost"};
 
 // Without "[    1.234567] ".
 std::string without_time(const std::string& line) {
@@ -22,9 +26,7 @@ bool is_number(const std::string& word) {
   return !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
-}  // namespace
-
-std::set<std::string> troubles(const std::vector<std::string>& lines) {
+std::set<std::string> lines_with(const std::vector<std::string>& lines, std::span<const char* const> words) {
   std::set<std::string> found;
   for (const std::string& line : lines) {
     if (!line.starts_with("[")) continue;
@@ -32,10 +34,16 @@ std::set<std::string> troubles(const std::vector<std::string>& lines) {
     std::string lower = text;
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     const auto holds = [&](const char* word) { return lower.find(word) != std::string::npos; };
-    if (std::any_of(std::begin(kTroubles), std::end(kTroubles), holds)) found.insert(text);
+    if (std::any_of(words.begin(), words.end(), holds)) found.insert(text);
   }
   return found;
 }
+
+}  // namespace
+
+std::set<std::string> troubles(const std::vector<std::string>& lines) { return lines_with(lines, kTroubles); }
+
+std::set<std::string> grave(const std::vector<std::string>& lines) { return lines_with(lines, kGrave); }
 
 std::set<std::string> interrupts(const std::vector<std::string>& lines) {
   std::set<std::string> found;
@@ -61,6 +69,30 @@ std::vector<std::string> lines_of(const std::string& text) {
     lines.push_back(line);
   }
   return lines;
+}
+
+std::vector<std::string> console_of(const std::string& report) {
+  const auto parsed = nlohmann::json::parse(report);
+  std::string text;
+  for (const auto& line : parsed["console"]) text += line.get<std::string>() + "\n";
+  return lines_of(text);
+}
+
+bool has(const std::vector<std::string>& lines, const std::string& what) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const std::string& line) { return line.find(what) != std::string::npos; });
+}
+
+std::string joined(const std::set<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+std::set<std::string> alone(const std::set<std::string>& lines, const std::set<std::string>& known) {
+  std::set<std::string> rest;
+  std::set_difference(lines.begin(), lines.end(), known.begin(), known.end(), std::inserter(rest, rest.end()));
+  return rest;
 }
 
 }  // namespace xensim

@@ -1,6 +1,8 @@
 // See kernels.h.
 #include "tests/boot/kernels.h"
 
+#include <doctest/doctest.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -23,6 +25,12 @@ std::string fetch_kernel(const std::string& name) {
   char block[256];
   while (const size_t got = std::fread(block, 1, sizeof block, pipe)) said.append(block, got);
   return pclose(pipe) == 0 ? std::string() : said;
+}
+
+bool have_kernel(const std::string& name) {
+  const std::string why = fetch_kernel(name);
+  if (!why.empty()) MESSAGE("skipped: " << why);
+  return why.empty();
 }
 
 }  // namespace xensim

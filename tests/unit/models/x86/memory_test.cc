@@ -5,9 +5,9 @@
 
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char smc_caller[], smc_self[], smc_body[], do_load[], points[], points_a[], points_b[],
-    do_nothing[], irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[], halt_handler[],
-    do_jump[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[];
+extern "C" const unsigned char smc_caller[], smc_writer[], smc_self[], smc_body[], do_load[], points[], points_a[],
+    points_b[], do_nothing[], irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[],
+    halt_handler[], do_jump[], vex_arithmetic[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -98,6 +98,39 @@ TEST_CASE("code that a store changes, in its own block, and through another mapp
     REQUIRE(m.run() == CpuExit::kHalt);
     CHECK(m.gpr(kR8) == value);
     CHECK(m.gpr(kRbx) == 0x22);
+  }
+}
+
+TEST_CASE("code in a page that was written through another mapping before it held any") {
+  TestMachine m;
+  m.long64(smc_writer);
+  constexpr uint64_t kBody = 0x260000;
+  const uint8_t body[] = {0x90, 0x11, 0, 0, 0, 0xc3};  // the first store makes it mov $0x11, %ebx
+  std::memcpy(m.ram.data() + kBody, body, sizeof body);
+  m.poke<uint64_t>(m.page_entry_at(0x250000), kBody | 0x8000000000000003);
+  m.change([&](CpuRegs& r) {
+    r.gpr[kRax] = kBody;
+    r.gpr[kRdx] = 0x250000;
+  });
+  REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+  CHECK(m.gpr(kR8) == 0x11);
+  CHECK(m.gpr(kRbx) == 0x22);
+}
+
+TEST_CASE("arithmetic on general registers that CPUID announces, with and without CR4.OSFXSR") {
+  for (const uint64_t osfxsr : {1u << 9, 0u}) {
+    TestMachine m;
+    m.long64(vex_arithmetic);
+    m.change([&](CpuRegs& r) {
+      r.cr4 = (r.cr4 & ~uint64_t{1 << 9}) | osfxsr;
+      r.gpr[kRbx] = 0;
+      r.gpr[kRsi] = 0x123456789abcdef0;
+      r.gpr[kRdi] = 0xfedcba9876543210;
+      r.gpr[kRcx] = 0x0907;
+    });
+    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+    CHECK(m.gpr(kRbx) == 0xf3916301b2031cb4);  // what a processor computes
+    CHECK(m.count() == 39);
   }
 }
 

@@ -503,8 +503,58 @@ snippet store_rip_handler
   incq %r15
   iretq
 
+# Each result is added up in RBX; RSI, RDI and RCX are what they work on.
+snippet vex_arithmetic
+  shlxq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  sarxl %ecx, %edi, %eax
+  addq %rax, %rbx
+  shrxq %rcx, %rdi, %rax
+  addq %rax, %rbx
+  rorxq $13, %rsi, %rax
+  addq %rax, %rbx
+  movq %rsi, %rdx
+  mulxq %rdi, %rax, %r8
+  addq %rax, %rbx
+  addq %r8, %rbx
+  pdepq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  pextq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  bzhiq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  andnq %rdi, %rsi, %rax
+  addq %rax, %rbx
+  bextrq %rcx, %rsi, %rax
+  addq %rax, %rbx
+  blsiq %rsi, %rax
+  addq %rax, %rbx
+  blsrq %rsi, %rax
+  addq %rax, %rbx
+  blsmskq %rsi, %rax
+  addq %rax, %rbx
+  tzcntq %rsi, %rax
+  addq %rax, %rbx
+  lzcntq %rdi, %rax
+  addq %rax, %rbx
+  adcxq %rsi, %rbx
+  adoxq %rdi, %rbx
+  crc32w %si, %eax
+  addq %rax, %rbx
+  crc32q %rdi, %rax
+  addq %rax, %rbx
+  hlt
+
 # --- code that changes ---
 snippet smc_caller
+  callq *%rax
+  movl %ebx, %r8d
+  movb $0x22, 1(%rdx)
+  callq *%rax
+  hlt
+# The same, with a store through the second mapping while the page holds no code yet.
+snippet smc_writer
+  movb $0xbb, (%rdx)
   callq *%rax
   movl %ebx, %r8d
   movb $0x22, 1(%rdx)
