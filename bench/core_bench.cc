@@ -188,7 +188,7 @@ BENCHMARK(fresh_core)->Arg(2)->Arg(8);
 // A platform that remembers where the last page was mapped: so the grant table is found.
 struct MappingPlatform : PlainPlatform {
   using PlainPlatform::PlainPlatform;
-  void set_mapping(DomId, Gfn, std::optional<Mfn> frame, bool) override {
+  void set_mapping(DomId, Gfn, Maybe<Mfn> frame, bool) override {
     if (frame) last_frame = *frame;
   }
   Mfn last_frame;

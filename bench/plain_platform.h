@@ -49,7 +49,7 @@ class PlainPlatform : public xen::Platform {
   }
   void copy(xen::Site, Maddr to, Maddr from, uint32_t bytes) override { std::memmove(host(to), host(from), bytes); }
 
-  std::optional<Gpa> translate(VcpuRef, Gva gva, Access) override { return Gpa{gva.v}; }
+  Maybe<Gpa> translate(VcpuRef, Gva gva, Access) override { return Gpa{gva.v}; }
   bool holds(Maddr at, uint64_t bytes) override {
     const uint64_t end = next_page_ << kPageShift;
     return at.v <= end && bytes <= end - at.v;
@@ -61,7 +61,7 @@ class PlainPlatform : public xen::Platform {
   }
   // Gives back every page from allocate_page.
   void free_pages(uint64_t ram_bytes) { next_page_ = ram_bytes >> kPageShift; }
-  void set_mapping(DomId, Gfn, std::optional<Mfn>, bool) override {}
+  void set_mapping(DomId, Gfn, Maybe<Mfn>, bool) override {}
 
   VirtualNs now() override { return time; }
   xen::ClockSample clock(DomId) override { return {time.v, time, 0x80000000, 1}; }

@@ -41,29 +41,53 @@ void xensim_switch_stack(void** from, void* to);
 void xensim_begin_stack();
 }
 
+namespace {
+
+// Who resumed a fiber and waits, on that one's stack: for the fiber itself, or whichever took its place.
+struct Resumer {
+  void* context = nullptr;  // where it goes on
+  std::exception_ptr failure;
+#ifdef XS_ASAN
+  void* fake_stack = nullptr;
+  const void* bottom = nullptr;
+  size_t size = 0;
+#endif
+#ifdef XS_TSAN
+  void* tsan_fiber = nullptr;
+#endif
+};
+
+}  // namespace
+
 struct Fiber::Impl {
   std::span<std::byte> stack;
   bool owns_stack = false;
   void* context = nullptr;  // where the fiber goes on: its stack pointer
-  void* resumer = nullptr;  // where its resumer goes on
+  Resumer* resumer = nullptr;
   Function function = nullptr;
   void* argument = nullptr;
   Fiber* self = nullptr;
-  std::exception_ptr failure;
 #ifdef XS_ASAN
   void* fake_stack = nullptr;
-  void* resumer_fake_stack = nullptr;
-  const void* resumer_bottom = nullptr;
-  size_t resumer_size = 0;
+  bool switched_to = false;  // this time, by another fiber
+
+  // Arrived on this stack: notes the resumer's, if it was that which came here.
+  void arrive(void* saved_fake_stack) {
+    if (std::exchange(switched_to, false)) {
+      __sanitizer_finish_switch_fiber(saved_fake_stack, nullptr, nullptr);
+    } else {
+      __sanitizer_finish_switch_fiber(saved_fake_stack, &resumer->bottom, &resumer->size);
+    }
+  }
 #endif
 #ifdef XS_TSAN
   void* tsan_fiber = nullptr;
-  void* tsan_resumer = nullptr;
 #endif
 
   static void entry(Impl* impl);
-  void enter();
+  void enter(Resumer& from);
   void leave(bool for_ever);
+  void change_to(Impl& other);
 };
 
 Fiber::Fiber(size_t stack_bytes) : impl_(std::make_unique<Impl>()) {
@@ -115,55 +139,75 @@ void Fiber::start(Function function, void* argument) {
 
 void Fiber::Impl::entry(Impl* impl) {
 #ifdef XS_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, &impl->resumer_bottom, &impl->resumer_size);
+  impl->arrive(nullptr);
 #endif
   try {
     impl->function(impl->argument);
   } catch (...) {
-    impl->failure = std::current_exception();
+    impl->resumer->failure = std::current_exception();
   }
   impl->self->active_ = false;
   impl->leave(true);
 }
 
-void Fiber::Impl::enter() {
+void Fiber::Impl::enter(Resumer& from) {
+  resumer = &from;
 #ifdef XS_ASAN
-  __sanitizer_start_switch_fiber(&resumer_fake_stack, stack.data(), stack.size());
+  __sanitizer_start_switch_fiber(&from.fake_stack, stack.data(), stack.size());
 #endif
 #ifdef XS_TSAN
   if (!tsan_fiber) tsan_fiber = __tsan_create_fiber(0);
-  tsan_resumer = __tsan_get_current_fiber();
+  from.tsan_fiber = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(tsan_fiber, 0);
 #endif
-  xensim_switch_stack(&resumer, context);
+  xensim_switch_stack(&from.context, context);
 #ifdef XS_ASAN
-  __sanitizer_finish_switch_fiber(resumer_fake_stack, nullptr, nullptr);
+  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
 #endif
 }
 
 void Fiber::Impl::leave([[maybe_unused]] bool for_ever) {
 #ifdef XS_ASAN
-  __sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_stack, resumer_bottom, resumer_size);
+  __sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_stack, resumer->bottom, resumer->size);
 #endif
 #ifdef XS_TSAN
-  __tsan_switch_to_fiber(tsan_resumer, 0);
+  __tsan_switch_to_fiber(resumer->tsan_fiber, 0);
 #endif
-  xensim_switch_stack(&context, resumer);
+  xensim_switch_stack(&context, resumer->context);
 #ifdef XS_ASAN
-  __sanitizer_finish_switch_fiber(fake_stack, &resumer_bottom, &resumer_size);
+  arrive(fake_stack);
+#endif
+}
+
+void Fiber::Impl::change_to(Impl& other) {
+  other.resumer = resumer;
+#ifdef XS_ASAN
+  other.switched_to = true;
+  __sanitizer_start_switch_fiber(&fake_stack, other.stack.data(), other.stack.size());
+#endif
+#ifdef XS_TSAN
+  if (!other.tsan_fiber) other.tsan_fiber = __tsan_create_fiber(0);
+  __tsan_switch_to_fiber(other.tsan_fiber, 0);
+#endif
+  xensim_switch_stack(&context, other.context);
+#ifdef XS_ASAN
+  arrive(fake_stack);
 #endif
 }
 
 void Fiber::resume() {
   XS_CHECK(active_);
-  impl_->enter();
-  if (impl_->failure) std::rethrow_exception(std::exchange(impl_->failure, nullptr));
+  Resumer here;
+  impl_->enter(here);
+  if (here.failure) std::rethrow_exception(std::move(here.failure));
 }
 
 void Fiber::yield() { impl_->leave(false); }
 
+void Fiber::switch_to(Fiber& other) { impl_->change_to(*other.impl_); }
+
 void Fiber::fail(std::exception_ptr failure) {
-  impl_->failure = std::move(failure);
+  impl_->resumer->failure = std::move(failure);
   active_ = false;
   for (;;) impl_->leave(true);
 }

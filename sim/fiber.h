@@ -31,6 +31,9 @@ class Fiber {
   void resume();
   // Called on the fiber: back to whoever resumed it.
   void yield();
+  // Called on the fiber: `other`, which was started, goes on in its place. Whoever resumed this one waits on: it comes
+  // back when any of them yields, ends or fails.
+  void switch_to(Fiber& other);
   // Called on the fiber: ends it, and resume() throws this. What stands on its stack is not unwound.
   [[noreturn]] void fail(std::exception_ptr failure);
   // Nothing to run: never started, or the function returned.

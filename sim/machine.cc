@@ -111,6 +111,9 @@ void Machine::reset(const MachineOptions& options) {
   recorded_input_ = 0;
   if (invariants_.empty()) invariants_ = make_invariants();
   point_limit_ = options.max_points;
+  counts_occurrences_ = strategy_ != nullptr && strategy_->wants_occurrence();
+  fibers_follow_ =
+      strategy_ != nullptr && only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
   drive_until_free_ = nullptr;
   shared_holders_.clear();
   outcome_ = {};

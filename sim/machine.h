@@ -118,6 +118,9 @@ class Machine : protected xen::Platform {
   virtual void run_vcpu(Actor& actor) = 0;
   // Finishes the vCPU's call into the core, and stops there (cuts are off).
   virtual void finish_entry(Actor& actor) = 0;
+  // Is run_vcpu() nothing else than to resume the vCPU's fiber with cuts on? Then fibers may follow each other without
+  // the main loop between them.
+  virtual bool only_resumes() const { return false; }
   // Something may be deliverable to the vCPU.
   virtual void interrupt_hint(VcpuRef vcpu) = 0;
   // A local APIC timer is due.
@@ -152,7 +155,7 @@ class Machine : protected xen::Platform {
   void point(const PointKey& key) {
     if (cutting_ && decide(key)) cut(key);
   }
-  // On the running actor's fiber: leaves to the main loop until the actor's next turn.
+  // On the running actor's fiber: leaves until the actor's next turn, to the main loop or to the next actor.
   void cut(const PointKey& key);
   void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
   void flush_console(Domain& domain);
@@ -265,6 +268,8 @@ class Machine : protected xen::Platform {
   void explore_loop();
   void plain_loop();
   void run_actor(Actor& actor);
+  void become(Actor& actor);
+  bool can_follow_at_once(const PointKey& key) const;
   void run_work(Actor& actor);
   static void work_entry(void* machine);
   void timer_work();
@@ -307,7 +312,9 @@ class Machine : protected xen::Platform {
   bool prepared_ = false;
   bool prompt_seen_ = false;  // a snapshot at the shell's prompt is due
   bool saved_ = false;
-  Actor* on_processor_ = nullptr;  // a plain run with stolen time: the vCPU that ran last
+  bool counts_occurrences_ = false;  // the strategy wants them
+  bool fibers_follow_ = false;       // may they, in this run?
+  Actor* on_processor_ = nullptr;    // a plain run with stolen time: the vCPU that ran last
   uint64_t point_limit_ = 0;
   xen::LockState* drive_until_free_ = nullptr;
   static constexpr uint32_t kSharedLock = 1u << 31;

@@ -27,7 +27,7 @@ bool Machine::decide(const PointKey& key) {
     return next_ != current_->id;
   }
   Choice choice{outcome_.points, context_.time, current_->id, runnable_, key, 0};
-  if (strategy_->wants_occurrence()) choice.occurrence = ++occurrences_[{current_->id, point_name(key)}];
+  if (counts_occurrences_) choice.occurrence = ++occurrences_[{current_->id, point_name(key)}];
   next_ = strategy_->choose(choice);
   return next_ != current_->id;
 }
@@ -35,8 +35,21 @@ bool Machine::decide(const PointKey& key) {
 void Machine::cut(const PointKey& key) {
   Actor& self = *current_;
   self.at = key;
-  self.fiber->yield();
-  // Whoever resumed this fiber has made it current again.
+  // Whoever lets this fiber go on has made it current again.
+  if (!can_follow_at_once(key)) return self.fiber->yield();
+  Actor& next = *actors_[next_];
+  become(next);
+  self.fiber->switch_to(*next.fiber);
+}
+
+// Would the main loop do nothing but resume the vCPU that was chosen? On its way there and back a processor predicts
+// each return wrongly, for it was called from another stack: that takes longer than all else at a point.
+bool Machine::can_follow_at_once(const PointKey& key) const {
+  if (!fibers_follow_ || !cutting_ || finished_ || fair_ || any_resetting_) return false;
+  if (key.op == PointOp::kBlocked || ((runnable_ >> next_) & 1) == 0) return false;
+  const Actor& next = *actors_[next_];
+  return current_->info.kind == ActorKind::kVcpu && next.info.kind == ActorKind::kVcpu && &next != current_ &&
+         !next.fiber->done();
 }
 
 void Machine::refresh(Actor& actor) {
@@ -126,7 +139,8 @@ void Machine::run_work(Actor& actor) {
   if (actor.fiber->done()) actor.at = {PointOp::kDone, 0, nullptr};
 }
 
-void Machine::run_actor(Actor& actor) {
+void Machine::become(Actor& actor) {
+  context_.actor = 0;  // the decision is the machine's
   if (current_ != &actor) {
     if (writer_ && exploring())
       writer_->write(traces::Decision{current_ != nullptr ? current_->id : ActorId{0}, actor.id});
@@ -134,6 +148,10 @@ void Machine::run_actor(Actor& actor) {
   }
   current_ = &actor;
   context_.actor = actor.id;
+}
+
+void Machine::run_actor(Actor& actor) {
+  become(actor);
   if (actor.info.kind == ActorKind::kVcpu) {
     run_vcpu(actor);
   } else {
@@ -192,7 +210,7 @@ void Machine::explore_loop() {
       // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
       const bool known = current_ != nullptr;
       Choice choice{outcome_.points, context_.time, known ? current_->id : 0u, runnable_, blocked, 0};
-      if (strategy_->wants_occurrence() && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
+      if (counts_occurrences_ && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
       next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
     }
     if (outcome_.points >= point_limit_ && fair_) {

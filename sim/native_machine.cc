@@ -131,14 +131,14 @@ void NativeMachine::interrupt_hint(VcpuRef vcpu) { vcpu_of(actor_of(vcpu)).hint 
 
 void NativeMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t) { interrupt_hint(vcpu); }
 
-std::optional<Gpa> NativeMachine::translate(VcpuRef vcpu, Gva gva, Access) {
+Maybe<Gpa> NativeMachine::translate(VcpuRef vcpu, Gva gva, Access) {
   const Domain& domain = domain_of(vcpu.dom);
   const uint64_t gpa = gva.v - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
   if (gpa >= domain.config->memory_bytes) return std::nullopt;
   return Gpa{gpa};
 }
 
-void NativeMachine::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool) {
+void NativeMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool) {
   Domain& domain = domain_of(dom);
   Guest& guest = guests_[static_cast<size_t>(&domain - domains_.data())];
   std::erase_if(guest.overlays, [gfn](const auto& overlay) { return overlay.first == gfn; });

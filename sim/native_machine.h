@@ -57,13 +57,14 @@ class NativeMachine final : public Machine {
   // Machine
   void start_guests() override;
   void run_vcpu(Actor& actor) override;
+  bool only_resumes() const override { return true; }
   void finish_entry(Actor& actor) override;
   void interrupt_hint(VcpuRef vcpu) override;
   void apic_timer_due(VcpuRef) override {}
 
   // Platform
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef, const xen::VcpuStart&) override {}
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef) override { return true; }

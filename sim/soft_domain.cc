@@ -403,7 +403,7 @@ CpuAction SoftDomain::pause(VcpuId vcpu) {
 
 // --- mappings and vCPU states
 
-void SoftDomain::set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable) {
+void SoftDomain::set_mapping(Gfn gfn, Maybe<Mfn> frame, bool writable) {
   // The hypervisor's map is wider than the addresses that this CPU has: no vCPU can look there.
   constexpr uint64_t kPhysicalGfns = uint64_t{1} << (40 - kPageShift);
   if (gfn.v >= kPhysicalGfns) return;

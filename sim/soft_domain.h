@@ -37,7 +37,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   Cpu& cpu() { return *cpu_; }
   pc::Board& board() { return *board_; }
   pc::LocalApic& apic(VcpuId vcpu) { return board_->apic(vcpu); }
-  void set_mapping(Gfn gfn, std::optional<Mfn> frame, bool writable);
+  void set_mapping(Gfn gfn, Maybe<Mfn> frame, bool writable);
   void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
   void inject_nmi(VcpuId vcpu);
   // Its processor goes to another vCPU.

@@ -128,11 +128,11 @@ void SoftMachine::code_changed(Maddr at, uint64_t bytes) {
   }
 }
 
-std::optional<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {
+Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {
   return soft_of(vcpu).cpu().translate(vcpu.vcpu, gva, access);
 }
 
-void SoftMachine::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) {
+void SoftMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) {
   soft_of({dom, VcpuId{0}}).set_mapping(gfn, frame, writable);
 }
 

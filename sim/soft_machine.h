@@ -52,8 +52,8 @@ class SoftMachine final : public Machine {
   // Platform
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
   void inject_nmi(VcpuRef vcpu) override;
   void preempt(Actor& actor) override;

@@ -35,8 +35,8 @@ void RecordingPlatform::copy(xen::Site site, Maddr to, Maddr from, uint32_t byte
   events_.write(Copy{site, to, from, bytes});
 }
 
-std::optional<Gpa> RecordingPlatform::translate(VcpuRef vcpu, Gva gva, Access access) {
-  const std::optional<Gpa> gpa = inner_.translate(vcpu, gva, access);
+Maybe<Gpa> RecordingPlatform::translate(VcpuRef vcpu, Gva gva, Access access) {
+  const Maybe<Gpa> gpa = inner_.translate(vcpu, gva, access);
   events_.write(Translate{vcpu, gva, access, gpa.has_value(), gpa.value_or(Gpa{})});
   return gpa;
 }
@@ -47,7 +47,7 @@ Mfn RecordingPlatform::allocate_page(DomId owner) {
   return frame;
 }
 
-void RecordingPlatform::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) {
+void RecordingPlatform::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) {
   inner_.set_mapping(dom, gfn, frame, writable);
   events_.write(SetMapping{dom, gfn, frame.has_value(), frame.value_or(Mfn{}), writable});
 }

@@ -23,10 +23,10 @@ class RecordingPlatform final : public xen::Platform {
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
   uint64_t peek(Maddr at, unsigned bytes) override { return inner_.peek(at, bytes); }
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   bool holds(Maddr at, uint64_t bytes) override { return inner_.holds(at, bytes); }
   Mfn allocate_page(DomId owner) override;
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;
   std::pair<uint64_t, uint32_t> wallclock_base() override;

@@ -59,6 +59,8 @@ class Core final : public CoreApi {
     return *found;
   }
 
+  // The registers are as the caller's mode has them.
+  uint64_t serve(Vcpu& current, const HypercallRegs& regs);
   // The vCPU is no longer in guest code.
   void left_guest(Vcpu& current) {
     if (!current.domain().callback_level.load(std::memory_order_relaxed)) return;
@@ -100,18 +102,22 @@ uint64_t Core::hypercall(VcpuRef ref, const HypercallRegs& regs) {
   Vcpu& current = vcpu(ref);
   left_guest(current);
   current.continuation.reset();
+  if (regs.mode64) return serve(current, regs);
   HypercallRegs seen = regs;
-  if (!regs.mode64) {
-    seen.nr &= 0xffffffff;
-    for (uint64_t& argument : seen.args) argument &= 0xffffffff;
-  }
-  const uint64_t mask = regs.mode64 ? ~uint64_t{0} : 0xffffffff;
-  if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM) & mask;
-  HypercallContext context(hv_, current.domain(), current, seen);
+  seen.nr &= 0xffffffff;
+  for (uint64_t& argument : seen.args) argument &= 0xffffffff;
+  return serve(current, seen) & 0xffffffff;
+}
+
+uint64_t Core::serve(Vcpu& current, const HypercallRegs& regs) {
+  if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM);
+  HypercallContext context(hv_, current.domain(), current, regs);
   const int64_t result = dispatch_hypercall(context);
   note_outside_answer(context, result);
-  current.continuation = context.continuation;
-  return static_cast<uint64_t>(result) & mask;
+  // Few calls are: to copy what is not there would take longer than the rest of the way in and out.
+  if (context.continuation) [[unlikely]]
+    current.continuation = context.continuation;
+  return static_cast<uint64_t>(result);
 }
 
 const HypercallRegs* Core::continuation_of(VcpuRef ref) {

@@ -37,14 +37,14 @@ uint32_t load_word(Platform& platform, Maddr word) {
 FifoState& state_of(Domain& domain) { return *domain.evtchn.fifo; }
 
 // nullopt: its page is not there yet.
-std::optional<Maddr> word_of(Domain& domain, uint32_t port) {
+Maybe<Maddr> word_of(Domain& domain, uint32_t port) {
   FifoState& fifo = state_of(domain);
   if (port >= fifo.ports.load()) return std::nullopt;
   return fifo.word(port);
 }
 
 bool test_bits(Entry& entry, Domain& domain, uint32_t port, uint32_t bits) {
-  const std::optional<Maddr> word = word_of(domain, port);
+  const Maybe<Maddr> word = word_of(domain, port);
   return word && (load_word(entry.platform(), *word) & bits) != 0;
 }
 
@@ -122,7 +122,7 @@ class FifoPortOps final : public PortOps {
 
   void set_pending(Entry& entry, Vcpu& vcpu, Channel& channel) const override {
     Domain& domain = vcpu.domain();
-    const std::optional<Maddr> word = word_of(domain, channel.port);
+    const Maybe<Maddr> word = word_of(domain, channel.port);
     if (!word) {
       channel.held.store(entry.platform(), Site::kHeldEvent, domain.id(), channel.port, true);
       return;
@@ -135,13 +135,13 @@ class FifoPortOps final : public PortOps {
 
   // The guest takes an event that is no longer pending off its queue without handling it.
   void clear_pending(Entry& entry, Domain& domain, Channel& channel) const override {
-    if (const std::optional<Maddr> word = word_of(domain, channel.port)) clear_bits(entry.platform(), *word, kPending);
+    if (const Maybe<Maddr> word = word_of(domain, channel.port)) clear_bits(entry.platform(), *word, kPending);
   }
 
   void unmask(Entry& entry, Domain& domain, Channel& channel) const override {
     Vcpu* vcpu = domain.vcpu(channel.notify_vcpu.load());
     XS_CHECK(vcpu != nullptr);
-    const std::optional<Maddr> word = word_of(domain, channel.port);
+    const Maybe<Maddr> word = word_of(domain, channel.port);
     if (!word) return;
     clear_bits(entry.platform(), *word, kMasked);
     if ((load_word(entry.platform(), *word) & kPending) != 0) set_pending(entry, *vcpu, channel);

@@ -12,8 +12,8 @@ namespace xensim::xen {
 namespace {
 
 // A page of the domain's own with a reference on it; nullopt: -EINVAL.
-std::optional<Maddr> hold_page(Domain& domain, Gfn gfn) {
-  const std::optional<Mfn> frame = domain.p2m().acquire_page(gfn);
+Maybe<Maddr> hold_page(Domain& domain, Gfn gfn) {
+  const Maybe<Mfn> frame = domain.p2m().acquire_page(gfn);
   if (!frame) return std::nullopt;
   return Maddr{frame->v << kPageShift};
 }
@@ -23,7 +23,7 @@ void drop_page(Domain& domain, Maddr at) { domain.p2m().drop_reference(Mfn{at.v 
 int64_t set_control_block(Domain& domain, FifoState& fifo, uint32_t vcpu, Gfn gfn, uint32_t offset) {
   Shared<Maddr>& block = fifo.control_block(vcpu);
   if (block.load() != kNoControlBlock) return -XEN_EINVAL;
-  const std::optional<Maddr> page = hold_page(domain, gfn);
+  const Maybe<Maddr> page = hold_page(domain, gfn);
   if (!page) return -XEN_EINVAL;
   block.store({page->v + offset});
   return 0;
@@ -93,7 +93,7 @@ int64_t expand_array(Entry& entry, Domain& domain, Gfn gfn) {
   if (fifo == nullptr) return -XEN_EOPNOTSUPP;
   const uint32_t first = fifo->ports.load();
   if (first >= EVTCHN_FIFO_NR_CHANNELS) return -XEN_ENOSPC;
-  const std::optional<Maddr> page = hold_page(domain, gfn);
+  const Maybe<Maddr> page = hold_page(domain, gfn);
   if (!page) return -XEN_EINVAL;
   fifo->pages[first / kWordsPerPage] = *page;
   fifo->ports.store(first + kWordsPerPage);

@@ -122,7 +122,7 @@ int16_t Acquisition::pin_page(ActiveEntry& active, GrantedPage& page) {
   const Extent extent = read_extent();
   // Read only now that the guest can no longer revoke the grant; also where it is pinned already, to see that it is
   // the same.
-  const std::optional<Mfn> frame = granter_.p2m().acquire_page(grants_.read_frame(entry_, ref_));
+  const Maybe<Mfn> frame = granter_.p2m().acquire_page(grants_.read_frame(entry_, ref_));
   if (!frame) {
     grants_.reduce_status(entry_, ref_, active, readonly_);
     return GNTST_bad_page;

@@ -68,7 +68,7 @@ int16_t CopyBuffer::claim(Domain* domain, const CopyPointer& pointer) {
     const int16_t status = acquire_grant(context_, *domain, ref, context_.domain.id(), readonly_, page_);
     if (status != GNTST_okay) return status;
   } else {
-    const std::optional<Mfn> frame = domain->p2m().acquire_page(Gfn{pointer.address});
+    const Maybe<Mfn> frame = domain->p2m().acquire_page(Gfn{pointer.address});
     if (!frame) return GNTST_bad_page;
     page_ = {*frame, domain, 0, kPageSize};
   }

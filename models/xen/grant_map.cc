@@ -24,7 +24,7 @@ uint32_t pins_for(uint32_t flags) {
 // revoke the grant. GNTST_*.
 int16_t take_first_page(Entry& entry, Domain& owner, GrantTable& grants, uint32_t ref, ActiveEntry& active,
                         DomId grantee) XS_REQUIRES_SHARED(grants.lock) XS_REQUIRES(active.lock) {
-  const std::optional<Mfn> page = owner.p2m().acquire_page(grants.read_frame(entry, ref));
+  const Maybe<Mfn> page = owner.p2m().acquire_page(grants.read_frame(entry, ref));
   if (!page) return GNTST_bad_page;
   active.domid = grantee;
   active.frame = *page;
@@ -87,12 +87,13 @@ int16_t create_host_mapping(Entry& entry, Domain& mapper, const GrantMapping& ma
   P2m& p2m = mapper.p2m();
   {
     const LockGuard guard(entry, p2m.lock);
-    if (!p2m.lookup(gfn).is_grant()) {
+    const P2mEntry found = p2m.lookup(gfn);
+    if (!found.is_grant()) {
       // A page of the mapper's own is not mapped twice: its first place becomes a hole, whatever comes of the second.
-      const std::optional<Gfn> old = p2m.gfn_of(mapping.frame);
+      const Maybe<Gfn> old = p2m.gfn_of(mapping.frame);
       if (old && *old != gfn) p2m.set(*old, {});
       if (gfn.v >= kMaxGfn) return GNTST_general_error;
-      p2m.set(gfn, {is_readonly(mapping) ? PageType::kGrantRo : PageType::kGrantRw, mapping.frame});
+      p2m.replace(gfn, found, {is_readonly(mapping) ? PageType::kGrantRo : PageType::kGrantRw, mapping.frame});
       return GNTST_okay;
     }
   }
@@ -143,9 +144,10 @@ int16_t map_grant(Entry& entry, Domain& mapper, uint32_t vcpu, GrantMapping& map
     return status;
   }
   MaptrackEntry* const tracked = handles.find(handle);
-  tracked->domid.store(mapping.granter);
-  tracked->ref.store(mapping.ref);
-  // Last: from here on the handle can be unmapped.
+  tracked->domid.store(mapping.granter, std::memory_order_relaxed);
+  tracked->ref.store(mapping.ref, std::memory_order_relaxed);
+  // Last: from here on the handle can be unmapped. Who sees these flags sees the two above. Not weaker: it must not
+  // pass the look at shut_down below.
   tracked->flags.store((mapping.flags & 0xffff) | (mapping.outside ? kMappedOutside : 0));
   mapping.handle = handle;
   // Another vCPU may have ended the domain meanwhile: either its release saw this mapping, or we see that it ended.

@@ -31,7 +31,7 @@ template <class Number, class Frame>
 int16_t list_frames(HypercallContext& context, Domain& domain, Gva list, uint32_t count, Frame frame) {
   int16_t status = GNTST_okay;
   for (uint32_t i = 0; i < count; ++i) {
-    std::optional<Gfn> gfn;
+    Maybe<Gfn> gfn;
     {
       const LockGuard guard(context, domain.p2m().lock);
       gfn = domain.p2m().gfn_of(frame(i));
@@ -42,6 +42,19 @@ int16_t list_frames(HypercallContext& context, Domain& domain, Gva list, uint32_
   return status;
 }
 
+// A call on one struct that names a domain and wants frames of its table: `list` writes them, where the domain is
+// found, and gives the status.
+template <class Raw, class List>
+int64_t give_frames(HypercallContext& context, Gva at, uint32_t count, List list) {
+  if (count != 1) return -XEN_EINVAL;
+  Raw op;
+  if (!read_guest(context, at, op)) return -XEN_EFAULT;
+  Domain* domain = nullptr;
+  op.status = find_table(context, op.dom, domain);
+  if (op.status == GNTST_okay) op.status = list(*domain, op);
+  return write_guest_member(context, at, op, op.status) ? 0 : -XEN_EFAULT;
+}
+
 // Both widths; the 32-bit one translates its argument into a buffer, which bounds the list.
 template <class Raw>
 int64_t setup_table(HypercallContext& context, Gva at, uint32_t count) {
@@ -49,43 +62,27 @@ int64_t setup_table(HypercallContext& context, Gva at, uint32_t count) {
   constexpr uint32_t kMostFrames32 = (2 * kPageSize - sizeof(gnttab_setup_table)) / sizeof(uint64_t);
   using Pfn = std::conditional_t<kWide, uint64_t, uint32_t>;
   if (!kWide && count == 0) return 0;
-  if (count != 1) return -XEN_EINVAL;
-  Raw op;
-  if (!read_guest(context, at, op)) return -XEN_EFAULT;
-  Domain* domain = nullptr;
-  op.status = find_table(context, op.dom, domain);
-  if (op.status == GNTST_okay) {
-    GrantTable& grants = domain->grants();
+  return give_frames<Raw>(context, at, count, [&](Domain& domain, const Raw& op) -> int16_t {
+    GrantTable& grants = domain.grants();
     const LockGuard table(context, grants.lock);
-    if ((!kWide && op.nr_frames > kMostFrames32) || !grants.grow(op.nr_frames)) {
-      op.status = GNTST_general_error;
-    } else {
-      const int16_t listed = list_frames<Pfn>(context, *domain, Gva{handle_value(op.frame_list)}, op.nr_frames,
-                                              [&](uint32_t i) XS_NO_THREAD_SAFETY_ANALYSIS { return grants.frame(i); });
-      if (kWide) op.status = listed;  // the 32-bit call has its status before it writes the list
-    }
-  }
-  return write_guest_member(context, at, op, op.status) ? 0 : -XEN_EFAULT;
+    if ((!kWide && op.nr_frames > kMostFrames32) || !grants.grow(op.nr_frames)) return GNTST_general_error;
+    const int16_t listed = list_frames<Pfn>(context, domain, Gva{handle_value(op.frame_list)}, op.nr_frames,
+                                            [&](uint32_t i) XS_NO_THREAD_SAFETY_ANALYSIS { return grants.frame(i); });
+    if (kWide) return listed;
+    return GNTST_okay;  // the 32-bit call has its status before it writes the list
+  });
 }
 
 // Of the host-kernel domain alone.
 template <class Raw>
 int64_t get_status_frames(HypercallContext& context, Gva at, uint32_t count) {
-  if (count != 1) return -XEN_EINVAL;
-  Raw op;
-  if (!read_guest(context, at, op)) return -XEN_EFAULT;
-  Domain* domain = nullptr;
-  op.status = find_table(context, op.dom, domain);
-  if (op.status == GNTST_okay) {
-    GrantTable& grants = domain->grants();
+  return give_frames<Raw>(context, at, count, [&](Domain& domain, const Raw& op) -> int16_t {
+    GrantTable& grants = domain.grants();
     const SharedLockGuard table(context, grants.lock);
-    op.status =
-        op.nr_frames > grants.status_frames()
-            ? GNTST_general_error
-            : list_frames<uint64_t>(context, *domain, Gva{handle_value(op.frame_list)}, op.nr_frames,
-                                    [&](uint32_t i) XS_NO_THREAD_SAFETY_ANALYSIS { return grants.status_frame(i); });
-  }
-  return write_guest_member(context, at, op, op.status) ? 0 : -XEN_EFAULT;
+    if (op.nr_frames > grants.status_frames()) return GNTST_general_error;
+    return list_frames<uint64_t>(context, domain, Gva{handle_value(op.frame_list)}, op.nr_frames,
+                                 [&](uint32_t i) XS_NO_THREAD_SAFETY_ANALYSIS { return grants.status_frame(i); });
+  });
 }
 
 int64_t query_size(HypercallContext& context, Gva at, uint32_t count) {

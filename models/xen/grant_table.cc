@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "models/base/check.h"
@@ -90,14 +91,14 @@ ActiveEntry& GrantTable::active(uint32_t ref) {
     const std::lock_guard guard(active_mutex_);
     chunk = slot.load(std::memory_order_relaxed);
     if (chunk == nullptr) {
-      auto fresh = std::make_unique<ActiveChunk>();
-      const uint32_t first = ref / kActivePerChunk * kActivePerChunk;
-      for (uint32_t i = 0; i < kActivePerChunk; ++i) fresh->emplace_back(dom_, first + i);
+      auto fresh = std::make_unique<ActiveChunk>(dom_, ref / kActivePerChunk * kActivePerChunk,
+                                                 std::make_index_sequence<kActivePerChunk>());
       chunk = active_owned_.emplace_back(std::move(fresh)).get();
       slot.store(chunk, std::memory_order_release);
+      active_slots_ = std::max(active_slots_, ref / kActivePerChunk + 1);
     }
   }
-  return (*chunk)[ref % kActivePerChunk];
+  return chunk->entries[ref % kActivePerChunk];
 }
 
 Gfn GrantTable::read_frame(Entry& entry, uint32_t ref) {
@@ -109,7 +110,7 @@ Gfn GrantTable::read_frame(Entry& entry, uint32_t ref) {
 uint32_t GrantTable::pins_of(uint32_t ref) const {
   const ActiveChunk* chunk = active_.at(ref / kActivePerChunk).load();
   if (chunk == nullptr) return 0;
-  const uint32_t pin = (*chunk)[ref % kActivePerChunk].pin;
+  const uint32_t pin = chunk->entries[ref % kActivePerChunk].pin;
   return (pin & 0xff) + (pin >> 8 & 0xff) + (pin >> 16 & 0xff) + (pin >> 24);
 }
 

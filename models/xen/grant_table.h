@@ -8,12 +8,13 @@
 // entry's own lock guards its pins and is taken with `lock` held.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/base/types.h"
@@ -116,12 +117,12 @@ class GrantTable {
   // Calls `visit(ref, active)` for each entry that is pinned, while nobody is inside.
   template <class Visit>
   void for_each_pinned(Visit visit) const XS_NO_THREAD_SAFETY_ANALYSIS {
-    for (const std::atomic<ActiveChunk*>& slot : active_) {
-      const ActiveChunk* chunk = slot.load();
+    for (uint32_t slot = 0; slot < active_slots_; ++slot) {
+      const ActiveChunk* chunk = active_[slot].load();
       if (chunk == nullptr) continue;
-      const auto first = static_cast<uint32_t>((&slot - active_.data()) * kActivePerChunk);
+      const uint32_t first = slot * kActivePerChunk;
       for (uint32_t i = 0; i < kActivePerChunk; ++i) {
-        if ((*chunk)[i].pin != 0) visit(first + i, (*chunk)[i]);
+        if (chunk->entries[i].pin != 0) visit(first + i, chunk->entries[i]);
       }
     }
   }
@@ -147,10 +148,16 @@ class GrantTable {
 
   // Active entries come into being when they are first asked for, a chunk at a time; the mutex guards that alone.
   static constexpr uint32_t kActivePerChunk = 64;
-  using ActiveChunk = std::deque<ActiveEntry>;
+  struct ActiveChunk {
+    template <std::size_t... I>
+    ActiveChunk(DomId dom, uint32_t first, std::index_sequence<I...>)
+        : entries{{ActiveEntry(dom, first + static_cast<uint32_t>(I))...}} {}
+    std::array<ActiveEntry, kActivePerChunk> entries;
+  };
   std::vector<std::atomic<ActiveChunk*>> active_;
   std::mutex active_mutex_;
   std::vector<std::unique_ptr<ActiveChunk>> active_owned_;
+  uint32_t active_slots_ = 0;  // from here on there is no chunk
 };
 
 }  // namespace xensim::xen

@@ -26,14 +26,14 @@ int16_t remove_host_mapping(Entry& entry, Domain& mapper, const GrantUnmapping& 
   const P2mEntry found = p2m.lookup(gfn);
   if (!found.is_grant() || found.frame != unmapping.frame) return GNTST_general_error;
   if (unmapping.new_addr == 0) {
-    p2m.set(gfn, {});
+    p2m.replace(gfn, found, {});
     return GNTST_okay;
   }
   const Gfn source{unmapping.new_addr >> kPageShift};
   const P2mEntry replacement = p2m.lookup(source);
   if (!replacement.is_ram()) return GNTST_general_error;
-  p2m.set(source, {});
-  p2m.set(gfn, replacement);
+  p2m.replace(source, replacement, {});
+  p2m.replace(gfn, found, replacement);
   return GNTST_okay;
 }
 
@@ -63,7 +63,7 @@ int16_t unmap_locked(Entry& entry, Domain& mapper, GrantUnmapping& unmapping, Ma
   if (device) unmapping.done |= GNTMAP_device_map | (flags & GNTMAP_readonly);
   const uint32_t left = flags & ~(unmapping.done & kKinds);
   free_handle = (left & kKinds) == 0;
-  tracked.flags.store(free_handle ? 0 : left);
+  tracked.flags.store(free_handle ? 0 : left, std::memory_order_release);
   return GNTST_okay;
 }
 
@@ -163,9 +163,10 @@ void release_mapping(Entry& entry, Domain& mapper, uint32_t handle) {
     if (unmapping.ref >= owner->grants().entries()) return;
     ActiveEntry& active = owner->grants().active(unmapping.ref);
     const LockGuard guard(entry, active.lock);
-    if (tracked.domid.load() != owner->id().v || tracked.ref.load() != unmapping.ref) return;
-    const uint32_t flags = tracked.flags.exchange(0);
-    if (flags == 0) return;
+    // The flags first: while they say that it is a mapping of this entry, nobody clears them without its lock.
+    const uint32_t flags = tracked.flags.load();
+    if (flags == 0 || tracked.domid.load() != owner->id().v || tracked.ref.load() != unmapping.ref) return;
+    tracked.flags.store(0);
     unmapping.done = flags & (kKinds | GNTMAP_readonly);
     unmapping.frame = active.frame;
   }

@@ -66,7 +66,7 @@ bool unhook_status_frames(Entry& entry, Domain& domain, GrantTable& grants) XS_R
   P2m& p2m = domain.p2m();
   const LockGuard guard(entry, p2m.lock);
   for (uint32_t i = 0; i < grants.status_frames(); ++i) {
-    if (const std::optional<Gfn> gfn = p2m.gfn_of(grants.status_frame(i))) p2m.set(*gfn, {});
+    if (const Maybe<Gfn> gfn = p2m.gfn_of(grants.status_frame(i))) p2m.set(*gfn, {});
     if (p2m.is_referenced(grants.status_frame(i))) return false;
   }
   return true;

@@ -19,12 +19,12 @@ Gva canonical(Gva gva) { return {static_cast<uint64_t>(static_cast<int64_t>(gva.
 
 }  // namespace
 
-std::optional<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
+Maybe<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
   return entry.platform().translate(vcpu.ref(), canonical(gva), access);
 }
 
-std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
-  const std::optional<Gpa> gpa = guest_physical(entry, vcpu, gva, access);
+Maybe<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access) {
+  const Maybe<Gpa> gpa = guest_physical(entry, vcpu, gva, access);
   if (!gpa) return std::nullopt;
   return vcpu.domain().p2m().lookup(entry, *gpa, access);
 }
@@ -32,9 +32,9 @@ std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access acc
 int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from, Site site) {
   while (!to.empty()) {
     const std::span<std::byte> chunk = to.first(chunk_at(from.v, to.size()));
-    const std::optional<Gpa> gpa = guest_physical(entry, vcpu, from, Access::kRead);
+    const Maybe<Gpa> gpa = guest_physical(entry, vcpu, from, Access::kRead);
     if (!gpa) return -XEN_EFAULT;
-    const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kRead);
+    const Maybe<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kRead);
     if (!at && !entry.holes_read_zero) return -XEN_EFAULT;
     if (at) {
       entry.platform().read(site, *at, chunk);
@@ -50,9 +50,9 @@ int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from,
 int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> from, Site site) {
   while (!from.empty()) {
     const size_t chunk = chunk_at(to.v, from.size());
-    const std::optional<Gpa> gpa = guest_physical(entry, vcpu, to, Access::kWrite);
+    const Maybe<Gpa> gpa = guest_physical(entry, vcpu, to, Access::kWrite);
     if (!gpa) return -XEN_EFAULT;
-    const std::optional<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kWrite);
+    const Maybe<Maddr> at = vcpu.domain().p2m().lookup(entry, *gpa, Access::kWrite);
     if (!at && !entry.holes_read_zero) return -XEN_EFAULT;
     if (at) entry.platform().write(site, *at, from.first(chunk));
     from = from.subspan(chunk);
@@ -64,7 +64,7 @@ int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> f
 int copy_from_physical(Entry& entry, Domain& domain, std::span<std::byte> to, Gpa from, Site site) {
   while (!to.empty()) {
     const size_t chunk = chunk_at(from.v, to.size());
-    const std::optional<Maddr> at = domain.p2m().lookup(entry, from, Access::kRead);
+    const Maybe<Maddr> at = domain.p2m().lookup(entry, from, Access::kRead);
     if (!at) return -XEN_EFAULT;
     entry.platform().read(site, *at, to.first(chunk));
     to = to.subspan(chunk);
@@ -76,7 +76,7 @@ int copy_from_physical(Entry& entry, Domain& domain, std::span<std::byte> to, Gp
 int copy_to_physical(Entry& entry, Domain& domain, Gpa to, std::span<const std::byte> from, Site site) {
   while (!from.empty()) {
     const size_t chunk = chunk_at(to.v, from.size());
-    const std::optional<Maddr> at = domain.p2m().lookup(entry, to, Access::kWrite);
+    const Maybe<Maddr> at = domain.p2m().lookup(entry, to, Access::kWrite);
     if (!at) return -XEN_EFAULT;
     entry.platform().write(site, *at, from.first(chunk));
     from = from.subspan(chunk);

@@ -12,15 +12,16 @@
 #include <span>
 #include <type_traits>
 
+#include "models/base/maybe.h"
 #include "models/base/types.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {
 
 // What the vCPU's page tables have for the address now; of its 64 bits a walk looks at 48.
-std::optional<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
+Maybe<Gpa> guest_physical(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
 // The machine address behind one byte; the rest of its page follows it.
-std::optional<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
+Maybe<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
 
 // 0 or -EFAULT.
 [[nodiscard]] int copy_from_guest(Entry& entry, Vcpu& vcpu, std::span<std::byte> to, Gva from,

@@ -29,15 +29,15 @@ class Hypervisor {
   // nullptr where there is no such domain; `id` is a real number, not DOMID_SELF. A destroyed one is found for as long
   // as a page of it is in use.
   Domain* find_domain(DomId id) const {
-    for (const std::unique_ptr<Domain>& domain : domains_) {
-      if (domain->id() == id && !domain->gone.load(std::memory_order_relaxed)) return domain.get();
+    for (size_t i = 0; i < ids_.size(); ++i) {
+      if (ids_[i] == id && !domains_[i]->gone.load(std::memory_order_relaxed)) return domains_[i].get();
     }
     return nullptr;
   }
   // The last domain that had the id, gone or not.
   Domain* last_domain(DomId id) const {
-    for (auto at = domains_.rbegin(); at != domains_.rend(); ++at) {
-      if ((*at)->id() == id) return at->get();
+    for (size_t i = ids_.size(); i-- > 0;) {
+      if (ids_[i] == id) return domains_[i].get();
     }
     return nullptr;
   }
@@ -46,11 +46,13 @@ class Hypervisor {
   // Those of `other`, instead of the ones here.
   void take_domains(Hypervisor& other) {
     domains_ = std::move(other.domains_);
+    ids_ = std::move(other.ids_);
     ++times_restored_;
   }
   // How often take_domains() was called: what somebody remembers of domains does not outlive it.
   uint32_t times_restored() const { return times_restored_; }
   Domain& add_domain(const DomainConfig& config) {
+    ids_.push_back(config.id);
     return *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
   }
 
@@ -58,6 +60,8 @@ class Hypervisor {
   Platform& platform_;
   const Flavour flavour_;
   std::vector<std::unique_ptr<Domain>> domains_;
+  // Theirs: who looks for one domain does not touch what the others' vCPUs are writing to.
+  std::vector<DomId> ids_;
   uint32_t times_restored_ = 0;
 };
 

@@ -9,7 +9,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +64,8 @@ class Maptrack {
   };
 
   MaptrackEntry& at(uint32_t handle) const;
+  // Publishes one more frame of handles, all free and of `vcpu`; gives the first.
+  uint32_t append_frame(uint32_t vcpu) XS_REQUIRES(lock_);
   uint32_t pop(Entry& entry, uint32_t vcpu);
   uint32_t steal(Entry& entry, uint32_t vcpu);
   // The first handle of a new frame; nullopt: there are all that may be.
@@ -75,10 +76,10 @@ class Maptrack {
   const DomId dom_;
   const uint32_t max_frames_;
   Lock lock_;
-  std::vector<std::atomic<Frame*>> frames_;  // sized at creation; they appear one by one
+  std::unique_ptr<std::atomic<Frame*>[]> frames_;  // max_frames_, made with the first; they appear one by one
   std::vector<std::unique_ptr<Frame>> owned_ XS_GUARDED_BY(lock_);
   std::atomic<uint32_t> limit_{0};
-  std::deque<FreeList> lists_;  // one a vCPU
+  std::vector<std::unique_ptr<FreeList>> lists_;  // one a vCPU
 };
 
 }  // namespace xensim::xen

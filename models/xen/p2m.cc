@@ -40,38 +40,17 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
   owned_pages_ = first_pages_ + kToolstackPages;
 }
 
-const P2m::Range* P2m::range_of_gfn(uint64_t gfn) const {
-  for (const Range& range : ranges_) {
-    if (gfn - range.first_gfn < range.pages) return &range;
-  }
-  return nullptr;
-}
-
-const P2m::Range* P2m::range_of_frame(uint64_t frame) const {
-  for (const Range& range : ranges_) {
-    if (frame - range.first_frame < range.pages) return &range;
-  }
-  return nullptr;
-}
-
-std::optional<P2mEntry> P2m::find_override(uint64_t gfn) const {
-  const std::shared_lock guard(overrides_mutex_);
-  const auto found = overrides_.find(gfn);
-  if (found == overrides_.end()) return std::nullopt;
-  return found->second;
-}
-
 P2mEntry P2m::lookup(Gfn gfn) const {
   if (torn_down_.load(std::memory_order_relaxed)) return {};
   const Range* range = range_of_gfn(gfn.v);
-  if (range == nullptr) return find_override(gfn.v).value_or(P2mEntry{});
+  if (range == nullptr) return overrides_.find(gfn.v).value_or(P2mEntry{});
   const uint64_t index = gfn.v - range->first_gfn;
   const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
   if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
-  return find_override(gfn.v).value_or(as_created);
+  return overrides_.find(gfn.v).value_or(as_created);
 }
 
-std::optional<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
+Maybe<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
   const P2mEntry found = lookup(Gfn{gpa.v >> kPageShift});
   if (!found.is_ram() && !found.is_foreign()) return std::nullopt;
   return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
@@ -88,39 +67,32 @@ void P2m::forget_location(P2mEntry entry, Gfn gfn) {
   }
 }
 
-void P2m::set(Gfn gfn, P2mEntry entry) {
+void P2m::replace(Gfn gfn, P2mEntry found, P2mEntry entry) {
   XS_CHECK(gfn.v < kMaxGfn);
-  forget_location(lookup(gfn), gfn);
+  forget_location(found, gfn);
   if (!foreign_.empty()) foreign_.erase(gfn.v);
   if (entry.is_ram()) moved_[entry.frame.v] = gfn.v;
 
   const Range* range = range_of_gfn(gfn.v);
-  {
-    const std::unique_lock guard(overrides_mutex_);
-    if (entry.is_hole() && range == nullptr) {
-      overrides_.erase(gfn.v);
-    } else {
-      overrides_[gfn.v] = entry;
-    }
-  }
+  overrides_.set(gfn.v, entry.is_hole() && range == nullptr ? std::nullopt : std::optional(entry));
   if (range != nullptr) {
     const uint64_t index = gfn.v - range->first_gfn;
     range->overridden[index / 64].fetch_or(uint64_t{1} << (index % 64), std::memory_order_release);
   }
-  platform_.set_mapping(dom_, gfn, entry.is_hole() ? std::nullopt : std::optional(entry.frame),
+  platform_.set_mapping(dom_, gfn, entry.is_hole() ? std::nullopt : Maybe(entry.frame),
                         entry.type != PageType::kGrantRo);
 }
 
 void P2m::announce() {
-  for (const auto& [gfn, entry] : overrides_) {
-    platform_.set_mapping(dom_, Gfn{gfn}, entry.is_hole() ? std::nullopt : std::optional(entry.frame),
+  for (const auto& [gfn, entry] : overrides_.all()) {
+    platform_.set_mapping(dom_, Gfn{gfn}, entry.is_hole() ? std::nullopt : Maybe(entry.frame),
                           entry.type != PageType::kGrantRo);
   }
 }
 
-std::optional<Gfn> P2m::gfn_of(Mfn frame) const {
+Maybe<Gfn> P2m::gfn_of(Mfn frame) const {
   const auto found = moved_.find(frame.v);
-  if (found != moved_.end()) return found->second == kNowhere ? std::nullopt : std::optional(Gfn{found->second});
+  if (found != moved_.end()) return found->second == kNowhere ? std::nullopt : Maybe(Gfn{found->second});
   const Range* range = range_of_frame(frame.v);
   if (range == nullptr) return std::nullopt;
   return Gfn{range->first_gfn + (frame.v - range->first_frame)};
@@ -128,11 +100,11 @@ std::optional<Gfn> P2m::gfn_of(Mfn frame) const {
 
 bool P2m::owns_ram(Mfn frame) const {
   if (range_of_frame(frame.v) != nullptr) return true;
-  const std::shared_lock guard(overrides_mutex_);
+  const std::shared_lock guard(extra_frames_mutex_);
   return extra_frames_.contains(frame.v);
 }
 
-std::optional<Mfn> P2m::acquire_page(Gfn gfn) {
+Maybe<Mfn> P2m::acquire_page(Gfn gfn) {
   const P2mEntry found = lookup(gfn);
   // A page that the domain granted to itself and mapped again is still its own.
   if (!found.is_ram() && !(found.is_grant() && owns_ram(found.frame))) return std::nullopt;
@@ -196,7 +168,7 @@ P2m::NewPage P2m::new_page() {
     }
   }
   const Mfn fresh = platform_.allocate_page(dom_);
-  const std::unique_lock guard(overrides_mutex_);
+  const std::unique_lock guard(extra_frames_mutex_);
   extra_frames_.insert(fresh.v);
   return {fresh, true};
 }
@@ -219,11 +191,7 @@ Gfn P2m::highest_gfn() const {
       if (!lookup(Gfn{gfn}).is_hole()) highest = gfn;
     }
   }
-  const std::shared_lock guard(overrides_mutex_);
-  for (auto at = overrides_.rbegin(); at != overrides_.rend() && at->first > highest; ++at) {
-    if (!at->second.is_hole()) highest = at->first;
-  }
-  return Gfn{highest};
+  return Gfn{std::max(highest, overrides_.highest_page().value_or(0))};
 }
 
 }  // namespace xensim::xen

@@ -1,7 +1,7 @@
 // A domain's physical-to-machine map: which machine frame lies at each guest frame number, and as what.
 //
-// RAM lies as the domain was created with; everything else, and every change, is a sparse override. Lookups are
-// wait-free on RAM that never changed and see one entry whole; changes hold `lock`, which also keeps the map and
+// RAM lies as the domain was created with; everything else, and every change, is a sparse override
+// (p2m_overrides.h). Lookups take no lock and see one entry whole; changes hold `lock`, which also keeps the map and
 // Platform::set_mapping in step.
 #pragma once
 
@@ -16,9 +16,12 @@
 #include <shared_mutex>
 #include <vector>
 
+#include "models/base/maybe.h"
 #include "models/base/types.h"
 #include "models/xen/core_api.h"
 #include "models/xen/locks.h"
+#include "models/xen/p2m_entry.h"
+#include "models/xen/p2m_overrides.h"
 #include "models/xen/page_references.h"
 #include "models/xen/platform.h"
 #include "models/xen/state/fields_of.h"
@@ -26,28 +29,6 @@
 namespace xensim::xen {
 
 struct Entry;  // hypervisor.h
-
-enum class PageType : uint8_t {
-  kHole,
-  kRam,      // the domain's own page: RAM, shared_info or a frame of its grant table
-  kGrantRw,  // a page mapped through a grant
-  kGrantRo,
-  kForeign,  // another domain's page, which a privileged domain mapped
-};
-
-struct P2mEntry {
-  PageType type = PageType::kHole;
-  Mfn frame;  // meaningless for a hole
-
-  bool is_ram() const { return type == PageType::kRam; }
-  bool is_hole() const { return type == PageType::kHole; }
-  bool is_grant() const { return type == PageType::kGrantRw || type == PageType::kGrantRo; }
-  bool is_foreign() const { return type == PageType::kForeign; }
-  friend bool operator==(const P2mEntry&, const P2mEntry&) = default;
-};
-
-// Frame numbers from here on do not exist (4-level map; measured on Xen 4.17: -ENOENT).
-inline constexpr uint64_t kMaxGfn = uint64_t{1} << 36;
 
 // RAM that a domain may have beyond what it was created with, in pages: the toolstack's slack of 1 MiB. Of that the
 // toolstack takes for itself 8 special pages (the rings of xenstore and console among them) and 9 of firmware tables;
@@ -76,21 +57,23 @@ class P2m {
   P2mEntry lookup(Gfn gfn) const;
   // Where `gpa` lies in machine memory, if a page of the domain's own is there or a foreign one (no hole, no grant
   // mapping; all of those can be written). No scheduling point.
-  std::optional<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
+  Maybe<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
   bool is_ram(Entry& entry, Gfn gfn) const;
 
   // Tells the Platform again of every entry that is not as it was created.
   void announce();
   // Puts `entry` at `gfn`, below kMaxGfn, for the core and for the vCPUs.
-  void set(Gfn gfn, P2mEntry entry) XS_REQUIRES(lock);
+  void set(Gfn gfn, P2mEntry entry) XS_REQUIRES(lock) { replace(gfn, lookup(gfn), entry); }
+  // The same where `found` was looked up there, under the lock.
+  void replace(Gfn gfn, P2mEntry found, P2mEntry entry) XS_REQUIRES(lock);
   // The one gfn at which a page of the domain's own is mapped; nullopt: nowhere.
-  std::optional<Gfn> gfn_of(Mfn frame) const XS_REQUIRES(lock);
+  Maybe<Gfn> gfn_of(Mfn frame) const XS_REQUIRES(lock);
 
   // Is the frame a RAM page of the domain, as opposed to shared_info, a grant table's frame or another domain's page?
   bool owns_ram(Mfn frame) const;
   // The frame at `gfn` with a reference on it, if it is a page of the domain's own: it is not given out again before
   // drop_reference. nullopt: there is no such page. No scheduling points.
-  std::optional<Mfn> acquire_page(Gfn gfn);
+  Maybe<Mfn> acquire_page(Gfn gfn);
   void take_reference(Mfn frame);
   void drop_reference(Mfn frame);
   bool is_referenced(Mfn frame) const { return references_.contains(frame.v); }
@@ -143,9 +126,19 @@ class P2m {
     std::unique_ptr<std::atomic<uint64_t>[]> overridden;
   };
 
-  const Range* range_of_gfn(uint64_t gfn) const;
-  const Range* range_of_frame(uint64_t frame) const;
-  std::optional<P2mEntry> find_override(uint64_t gfn) const;
+  // nullptr: in none.
+  const Range* range_of_gfn(uint64_t gfn) const {
+    for (const Range& range : ranges_) {
+      if (gfn - range.first_gfn < range.pages) return &range;
+    }
+    return nullptr;
+  }
+  const Range* range_of_frame(uint64_t frame) const {
+    for (const Range& range : ranges_) {
+      if (frame - range.first_frame < range.pages) return &range;
+    }
+    return nullptr;
+  }
   void forget_location(P2mEntry entry, Gfn gfn) XS_REQUIRES(lock);
   void reveal(Gfn gfn) XS_REQUIRES(lock);
 
@@ -154,10 +147,11 @@ class P2m {
   std::vector<Range> ranges_;
   uint64_t first_pages_ = 0;
 
-  // Keeps the map whole for lookups on other threads; never held over a call that leaves this class.
-  mutable std::shared_mutex overrides_mutex_;
-  std::map<uint64_t, P2mEntry> overrides_;
-  std::set<uint64_t> extra_frames_;  // RAM beyond what the domain started with
+  P2mOverrides overrides_;
+
+  // RAM beyond what the domain started with; the mutex is never held over a call that leaves this class.
+  mutable std::shared_mutex extra_frames_mutex_;
+  std::set<uint64_t> extra_frames_;
 
   std::atomic<bool> torn_down_{false};
 

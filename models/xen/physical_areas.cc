@@ -28,7 +28,7 @@ Place find_place(HypercallContext& context, size_t bytes) {
   const uint64_t offset = *address & (kPageSize - 1);
   if (offset + bytes > kPageSize) return {-XEN_ENXIO, {}};
   if (offset % SharedLayout(context.domain).word_bytes() != 0) return {-XEN_ENXIO, {}};
-  const std::optional<Mfn> page = context.domain.p2m().acquire_page(Gfn{*address >> kPageShift});
+  const Maybe<Mfn> page = context.domain.p2m().acquire_page(Gfn{*address >> kPageShift});
   if (!page) return {-XEN_EINVAL, {}};
   return {0, Maddr{(page->v << kPageShift) + offset}};
 }

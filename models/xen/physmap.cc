@@ -38,7 +38,7 @@ int64_t place_page(HypercallContext& context, P2m& p2m, Mfn frame, Gfn gfn) {
     return 0;
   }
   if (const int64_t error = clear_slot(p2m, gfn, frame); error != 0) return error;
-  const std::optional<Gfn> old = p2m.gfn_of(frame);
+  const Maybe<Gfn> old = p2m.gfn_of(frame);
   if (old && *old != gfn) p2m.set(*old, {});
   if (gfn.v >= kMaxGfn) return -XEN_ENOENT;
   p2m.set(gfn, {PageType::kRam, frame});
@@ -66,10 +66,10 @@ int64_t place_grant_frame(HypercallContext& context, Domain& domain, uint64_t id
 // Moves the domain's page at gfn `from` to `to`.
 int64_t move_page(HypercallContext& context, Domain& domain, Gfn from, Gfn to) {
   P2m& p2m = domain.p2m();
-  const std::optional<Mfn> frame = p2m.acquire_page(from);
+  const Maybe<Mfn> frame = p2m.acquire_page(from);
   if (!frame) return -XEN_EINVAL;
   int64_t result = -XEN_EXDEV;
-  std::optional<Gfn> place;
+  Maybe<Gfn> place;
   {
     const LockGuard guard(context, p2m.lock);
     place = p2m.gfn_of(*frame);
@@ -129,7 +129,7 @@ int64_t map_foreign(HypercallContext& context, Domain& domain, DomId owner, Gfn 
   Domain* const foreign = context.hv.find_domain(owner);
   if (foreign == nullptr) return -XEN_ESRCH;
   if (foreign == &domain) return -XEN_EPERM;
-  const std::optional<Mfn> frame = foreign->p2m().acquire_page(from);
+  const Maybe<Mfn> frame = foreign->p2m().acquire_page(from);
   if (!frame) return -XEN_EINVAL;
   const int64_t result = place_foreign(context, domain, owner, *frame, gfn);
   if (result != 0) foreign->p2m().drop_reference(*frame);

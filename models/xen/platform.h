@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "models/base/maybe.h"
 #include "models/base/types.h"
 
 namespace xensim::xen {
@@ -95,7 +96,7 @@ class Platform {
   virtual uint64_t peek(Maddr at, unsigned bytes) { return load(Site::kSharedInfo, at, bytes); }
 
   // A guest-virtual address as the vCPU's page tables have it now; nullopt: not mapped, or the access is not allowed.
-  virtual std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) = 0;
+  virtual Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) = 0;
 
   // Is all of this RAM of a domain, or a page from allocate_page? Asked of addresses in a state that is restored, which
   // may be anybody's: a Platform that restores must say so truly.
@@ -105,7 +106,7 @@ class Platform {
   // A destroyed domain is gone: nobody uses a page of its RAM, or one allocated for it, any more.
   virtual void release_domain(DomId /*dom*/) {}
   // From now on `gfn` of `dom` shows this machine frame to its vCPUs; nullopt: a hole.
-  virtual void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) = 0;
+  virtual void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) = 0;
 
   // System time, monotonic over the whole machine; and a domain's clock at that same moment.
   virtual VirtualNs now() = 0;

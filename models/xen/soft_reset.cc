@@ -55,7 +55,7 @@ void forget_time_areas(Entry& entry, Domain& domain) {
 bool replace_shared_info(Entry& entry, Domain& domain) {
   P2m& p2m = domain.p2m();
   LockGuard guard(entry, p2m.lock);
-  const std::optional<Gfn> gfn = p2m.gfn_of(Mfn{domain.shared_info().v >> kPageShift});
+  const Maybe<Gfn> gfn = p2m.gfn_of(Mfn{domain.shared_info().v >> kPageShift});
   if (!gfn) return false;
   p2m.set(*gfn, {});
   if (!p2m.take_allowance(1)) return true;

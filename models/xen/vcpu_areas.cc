@@ -26,7 +26,7 @@ std::optional<Gva> read_area_address(HypercallContext& context) {
 std::optional<Gva> area_to_keep(HypercallContext& context, Gva address, size_t bytes) {
   if (!context.flavour().areas_by_physical_address) return address;
   if ((address.v & (kPageSize - 1)) + bytes > kPageSize) return std::nullopt;
-  const std::optional<Gpa> physical = guest_physical(context, context.vcpu, address, Access::kWrite);
+  const Maybe<Gpa> physical = guest_physical(context, context.vcpu, address, Access::kWrite);
   return physical ? std::optional(Gva{physical->v}) : std::nullopt;
 }
 

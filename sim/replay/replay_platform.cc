@@ -149,11 +149,11 @@ void ReplayPlatform::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) 
   consume();
 }
 
-std::optional<Gpa> ReplayPlatform::translate(VcpuRef vcpu, Gva gva, Access access) {
+Maybe<Gpa> ReplayPlatform::translate(VcpuRef vcpu, Gva gva, Access access) {
   const traces::Translate got{vcpu, gva, access, false, Gpa{}};
   const traces::Translate& event = expect(got);
   check(event.vcpu == vcpu && event.gva == gva && event.access == access, got);
-  const std::optional<Gpa> gpa = event.mapped ? std::optional(event.gpa) : std::nullopt;
+  const Maybe<Gpa> gpa = event.mapped ? Maybe(event.gpa) : std::nullopt;
   consume();
   return gpa;
 }
@@ -167,7 +167,7 @@ Mfn ReplayPlatform::allocate_page(DomId owner) {
   return frame;
 }
 
-void ReplayPlatform::set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) {
+void ReplayPlatform::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) {
   const traces::SetMapping got{dom, gfn, frame.has_value(), frame.value_or(Mfn{}), writable};
   const traces::SetMapping& event = expect(got);
   check(event.dom == dom && event.gfn == gfn && event.mapped == got.mapped && event.frame == got.frame &&

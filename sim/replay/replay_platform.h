@@ -60,9 +60,9 @@ class ReplayPlatform final : public xen::Platform {
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
   // There is no memory to look into; nobody inspects a core that replays.
   uint64_t peek(Maddr /*at*/, unsigned /*bytes*/) override { return 0; }
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   Mfn allocate_page(DomId owner) override;
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override;
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;
   std::pair<uint64_t, uint32_t> wallclock_base() override;

@@ -56,6 +56,7 @@ void fields_of(StateArchive& ar, GrantTable& table) {
   }
   ar.skip("active_mutex_", "nobody is inside");
   ar.skip("active_owned_", "what active_ points to");
+  ar.skip("active_slots_", "follows from active_");
 }
 
 template <>
@@ -76,23 +77,19 @@ void fields_of(StateArchive& ar, Maptrack& maptrack) {
   if (ar.loading() && limit % kMaptrackPerFrame != 0) ar.fail("limit_ is no whole number of frames");
   ar.skip("frames_", "the entries, up to limit_");
   ar.skip("owned_", "what frames_ points to");
-  for (uint32_t first = 0; ar.loading() && ar.ok() && first < limit; first += kMaptrackPerFrame) {
-    maptrack.frames_[first / kMaptrackPerFrame].store(
-        maptrack.owned_.emplace_back(std::make_unique<Maptrack::Frame>()).get());
-    maptrack.limit_.store(first + kMaptrackPerFrame);
-  }
+  while (ar.loading() && ar.ok() && maptrack.limit_.load() < limit) maptrack.append_frame(0);
   for (uint32_t handle = 0; handle < limit && ar.ok(); ++handle) {
     MaptrackEntry& entry = maptrack.at(handle);
     ar("entries", entry);
     ar.check_below("vcpu", entry.vcpu, maptrack.lists_.size());
     if (entry.flags.load() == 0 && entry.ref.load() != kInvalidHandle) ar.check_below("ref", entry.ref.load(), limit);
   }
-  for (Maptrack::FreeList& list : maptrack.lists_) {
-    for (uint32_t* end : {&list.head, &list.tail}) {
+  for (const std::unique_ptr<Maptrack::FreeList>& list : maptrack.lists_) {
+    for (uint32_t* end : {&list->head, &list->tail}) {
       ar("lists_", *end);
       if (*end != kInvalidHandle) ar.check_below("lists_", *end, limit);
     }
-    if ((list.head == kInvalidHandle) != (list.tail == kInvalidHandle)) ar.fail("lists_ has one end alone");
+    if ((list->head == kInvalidHandle) != (list->tail == kInvalidHandle)) ar.fail("lists_ has one end alone");
   }
 }
 

@@ -30,21 +30,22 @@ void fields_of(StateArchive& ar, PageReferences& references) {
   std::map<uint64_t, uint32_t> counted;
   for (const PageReferences::Range& range : references.ranges_) {
     for (uint64_t page = 0; !ar.loading() && page < range.pages; ++page) {
-      const uint32_t count = range.counts[page].load();
-      if (count != 0) counted[range.first_frame + page] = count;
+      const std::atomic<uint32_t>* const count = references.counter(range, range.first_frame + page);
+      if (count != nullptr && count->load() != 0) counted[range.first_frame + page] = count->load();
     }
   }
   ar("ranges_", counted, kMost);
   ar.skip("mutex_", "nobody is inside");
+  ar.skip("owned_", "what ranges_ points to");
   ar("others_", references.others_, kMost);
   if (!ar.loading()) return;
   for (const auto& [frame, count] : counted) {
-    std::atomic<uint32_t>* const counter = references.counter(frame);
-    if (counter == nullptr || count == 0) return ar.fail("ranges_ has a page that there is not");
-    counter->store(count);
+    const PageReferences::Range* const range = references.range_of(frame);
+    if (range == nullptr || count == 0) return ar.fail("ranges_ has a page that there is not");
+    references.make_counter(*range, frame).store(count);
   }
   for (const auto& [frame, count] : references.others_) {
-    if (references.counter(frame) != nullptr || count == 0) return ar.fail("others_ has a page of ranges_");
+    if (references.range_of(frame) != nullptr || count == 0) return ar.fail("others_ has a page of ranges_");
     ar.check_frame("others_", Mfn{frame});
   }
 }
@@ -73,8 +74,10 @@ void fields_of(StateArchive& ar, P2m& p2m) {
   ar.skip("dom_", "of the configuration");
   ar.skip("ranges_", "of the configuration; the bits of what is overridden follow from overrides_");
   ar.skip("first_pages_", "of the configuration");
-  ar.skip("overrides_mutex_", "nobody is inside");
-  ar("overrides_", p2m.overrides_, kMost);
+  const auto entries = p2m.overrides_.all();
+  std::map<uint64_t, P2mEntry> overrides(entries.begin(), entries.end());
+  ar("overrides_", overrides, kMost);
+  ar.skip("extra_frames_mutex_", "nobody is inside");
   ar("extra_frames_", p2m.extra_frames_, kMost);
   ar("torn_down_", p2m.torn_down_);
   ar.skip("references_mutex_", "nobody is inside");
@@ -86,8 +89,10 @@ void fields_of(StateArchive& ar, P2m& p2m) {
   ar("foreign_", p2m.foreign_, kMost);
   ar("overlays_", p2m.overlays_, kMost);
   if (!ar.loading()) return;
-  check_map(ar, p2m.overrides_, p2m.foreign_);
-  for (const auto& [gfn, entry] : p2m.overrides_) {
+  check_map(ar, overrides, p2m.foreign_);
+  for (const auto& [gfn, entry] : overrides) {
+    if (!ar.ok()) return;  // a number that there is not, among others
+    p2m.overrides_.set(gfn, entry);
     for (P2m::Range& range : p2m.ranges_) {
       const uint64_t index = gfn - range.first_gfn;
       if (index < range.pages) range.overridden[index / 64].fetch_or(uint64_t{1} << (index % 64));

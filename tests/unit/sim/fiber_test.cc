@@ -93,3 +93,87 @@ TEST_CASE("a fiber may resume another one") {
   CHECK(inner.done());
   CHECK_FALSE(outer.done());
 }
+
+TEST_CASE("a fiber that is switched to takes the place of another: their resumer waits for either") {
+  struct Pair {
+    Fiber first, second;
+    std::string log;
+  } pair;
+  pair.first.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "a";
+        own.first.switch_to(own.second);
+        own.log += "c";
+        own.first.switch_to(own.second);
+        own.log += "f";
+      },
+      &pair);
+  pair.second.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "b";
+        own.second.switch_to(own.first);
+        own.log += "d";
+        own.second.yield();
+        own.log += "g";
+        throw std::runtime_error("from the second");
+      },
+      &pair);
+  pair.first.resume();
+  pair.log += "e";
+  CHECK(pair.log == "abcde");
+  CHECK_FALSE(pair.first.done());
+  CHECK_FALSE(pair.second.done());
+  pair.first.resume();
+  CHECK(pair.first.done());
+  CHECK_THROWS_WITH(pair.second.resume(), "from the second");
+  CHECK(pair.second.done());
+  CHECK(pair.log == "abcdefg");
+}
+
+TEST_CASE("what a fiber throws that was switched to leaves it where the first was resumed") {
+  struct Pair {
+    Fiber first, second;
+  } pair;
+  pair.first.start(
+      [](void* argument) { static_cast<Pair*>(argument)->first.switch_to(static_cast<Pair*>(argument)->second); },
+      &pair);
+  pair.second.start([](void*) { throw std::runtime_error("from the second"); }, &pair);
+  CHECK_THROWS_WITH(pair.first.resume(), "from the second");
+  CHECK(pair.second.done());
+  CHECK_FALSE(pair.first.done());
+  pair.first.abandon();
+}
+
+TEST_CASE("a fiber resumes the one whose place it took: that comes back to it, and both to the first resumer") {
+  struct Pair {
+    Fiber first, second;
+    std::string log;
+  } pair;
+  pair.first.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "a";
+        own.first.switch_to(own.second);
+        own.log += "c";
+        own.first.yield();
+        own.log += "f";
+      },
+      &pair);
+  pair.second.start(
+      [](void* argument) {
+        auto& own = *static_cast<Pair*>(argument);
+        own.log += "b";
+        own.first.resume();
+        own.log += "d";
+        own.second.yield();
+      },
+      &pair);
+  pair.first.resume();
+  pair.log += "e";
+  pair.first.resume();
+  CHECK(pair.log == "abcdef");
+  CHECK(pair.first.done());
+  pair.second.abandon();
+}

@@ -26,9 +26,9 @@ class PlainPlatform : public xen::Platform {
   }
   void write(xen::Site, Maddr, std::span<const std::byte>) override {}
   void copy(xen::Site, Maddr, Maddr, uint32_t) override {}
-  std::optional<Gpa> translate(VcpuRef, Gva gva, Access) override { return Gpa{gva.v}; }
+  Maybe<Gpa> translate(VcpuRef, Gva gva, Access) override { return Gpa{gva.v}; }
   Mfn allocate_page(DomId) override { return Mfn{next_page_++}; }
-  void set_mapping(DomId, Gfn, std::optional<Mfn>, bool) override {}
+  void set_mapping(DomId, Gfn, Maybe<Mfn>, bool) override {}
   VirtualNs now() override { return VirtualNs{1000}; }
   xen::ClockSample clock(DomId) override { return {}; }
   std::pair<uint64_t, uint32_t> wallclock_base() override { return {0, 0}; }

@@ -64,7 +64,8 @@ void via_vector(Stress& stress) {
 }
 
 // Every vCPU has two ports, which all the others send to. Who sends counts first; a receiver that has slept for its
-// last event has seen the final count, unless one was lost.
+// last event has seen the final count, unless one was lost. After its last round each sends one event more to every
+// port, and the last of them does so once all are done: so there is always one that ends a receiver's sleep.
 TEST_CASE("every send arrives at a vCPU that sleeps until it does") {
   Stress stress(1);
   via_vector(stress);
@@ -96,17 +97,22 @@ TEST_CASE("every send arrives at a vCPU that sleeps until it does") {
       receiver.take_upcall(prng.next(), handle);
     }
     --sending;
-    const auto done = [&] {
-      return sending.load() == 0 && seen[number].load() == sent[number].load() &&
-             seen[number + stress.vcpus].load() == sent[number + stress.vcpus].load();
-    };
-    while (!done()) {
+    for (uint32_t target = 0; target < kPorts; ++target) {
+      ++sent[target];
+      XS_CHECK(stress.send(self, ports[target]) == 0);
+    }
+    const auto seen_all = [&](uint32_t i) { return seen[i].load() == sent[i].load(); };
+    for (;;) {
+      // Read before the counts, and again before sleeping: were the last sender done in between, the last event could
+      // have been seen, and the vCPU would go to sleep with nobody left to wake it.
+      const bool all_done = sending.load() == 0;
       receiver.take_upcall(prng.next(), handle);
-      if (done()) break;
-      if (sending.load() != 0) continue;
+      if (lost.load() || (all_done && seen_all(number) && seen_all(number + stress.vcpus))) return;
+      if (!all_done && sending.load() == 0) continue;
       stress.call(self, __HYPERVISOR_sched_op, {SCHEDOP_block});
-      if (!stress.platform.wait_runnable(self, 20)) {
+      if (!stress.sleep(self)) {
         lost.store(true);
+        stress.platform.release_all();
         return;
       }
     }
@@ -146,7 +152,7 @@ TEST_CASE("a poll is ended by the event that it waits for") {
         poll.nr_ports = 1;
         std::memcpy(stress.argument(self) + 64, &ports[number], sizeof(uint32_t));
         XS_CHECK(stress.call_with(self, __HYPERVISOR_sched_op, SCHEDOP_poll, poll) == 0);
-        if (!stress.platform.wait_runnable(self, 20)) {
+        if (!stress.sleep(self)) {
           lost.store(true);
           stress.platform.release_all();
           return;

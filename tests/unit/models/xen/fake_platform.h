@@ -35,11 +35,11 @@ class FakePlatform : public PlainPlatform {
   void shared_access(xen::Site site, DomId, uint32_t, xen::SharedOp) override { point(site); }
 
   // Guest addresses in RAM are mapped one to one, others not at all.
-  std::optional<Gpa> translate(VcpuRef, Gva gva, Access) override {
+  Maybe<Gpa> translate(VcpuRef, Gva gva, Access) override {
     if (gva.v >= kRam) return std::nullopt;
     return Gpa{gva.v};
   }
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool) override {
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool) override {
     if (frame) {
       mappings[{dom, gfn}] = *frame;
     } else {

@@ -21,12 +21,10 @@ class ForwardingPlatform : public xen::Platform {
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override { inner_.write(site, to, from); }
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override { inner_.copy(site, to, from, bytes); }
   uint64_t peek(Maddr at, unsigned bytes) override { return inner_.peek(at, bytes); }
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override {
-    return inner_.translate(vcpu, gva, access);
-  }
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override { return inner_.translate(vcpu, gva, access); }
   bool holds(Maddr at, uint64_t bytes) override { return inner_.holds(at, bytes); }
   Mfn allocate_page(DomId owner) override { return inner_.allocate_page(owner); }
-  void set_mapping(DomId dom, Gfn gfn, std::optional<Mfn> frame, bool writable) override {
+  void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override {
     inner_.set_mapping(dom, gfn, frame, writable);
   }
   VirtualNs now() override { return inner_.now(); }

@@ -133,7 +133,7 @@ TEST_CASE("status frames come with version 2, grow with the table and leave the 
   CHECK(query.nr_frames == 16);  // a second status frame stands for eight more frames
   CHECK(guests.add_to_physmap(kA, XENMAPSPACE_grant_table, 39, 0x70027) == 0);
   CHECK(guests.add_to_physmap(kA, XENMAPSPACE_grant_table, kStatus | 4, 0x70104) == 0);
-  const std::optional<Mfn> status = guests.mapping(kA, 0x70100);
+  const Maybe<Mfn> status = guests.mapping(kA, 0x70100);
   REQUIRE(guests.set_version(kA, 1) == 0);
   for (const uint64_t gfn : {0x70100, 0x70101, 0x70104}) CHECK_FALSE(guests.mapping(kA, gfn));
   CHECK(guests.mapping(kA, 0x70027));

@@ -42,7 +42,7 @@ class StormPlatform final : public PlainPlatform {
     meddle(site, at);
     return PlainPlatform::rmw(site, at, bytes, op, operand, expected);
   }
-  std::optional<Gpa> translate(VcpuRef, Gva gva, Access) override {
+  Maybe<Gpa> translate(VcpuRef, Gva gva, Access) override {
     if (gva.v >= kRam) return std::nullopt;
     return Gpa{gva.v};
   }

@@ -61,14 +61,30 @@ class Stress {
   }
   int64_t send(VcpuRef who, uint32_t port) { return event_op(who, EVTCHNOP_send, evtchn_send{port}); }
 
+  // The body of vCPU `self` waits until the vCPU may run. False: all bodies that have not ended wait, and no vCPU of
+  // theirs may run, so that nothing can come any more: a wake-up was lost. However slow the machine is, that is all
+  // that counts. For bodies that are the vCPUs 0, 1, ... of one domain, and no timers.
+  bool sleep(VcpuRef self) {
+    std::atomic<bool>& asleep = asleep_.at(self.vcpu.v);
+    asleep.store(true);
+    while (!platform.wait_runnable(self, 1)) {
+      if (all_asleep(self.dom)) return false;
+    }
+    asleep.store(false);
+    return true;
+  }
+
   // Runs one thread for each body and waits for all; the first failure of any of them is thrown here.
   void run(const std::vector<std::function<void()>>& bodies) {
     std::exception_ptr failure;
     std::mutex mutex;
     std::barrier started(static_cast<std::ptrdiff_t>(bodies.size()));
+    for (auto& each : asleep_) each.store(false);
+    for (auto& each : ended_) each.store(true);
+    for (size_t number = 0; number < bodies.size(); ++number) ended_.at(number).store(false);
     std::vector<std::thread> threads;
-    for (const auto& body : bodies) {
-      threads.emplace_back([&, body] {
+    for (size_t number = 0; number < bodies.size(); ++number) {
+      threads.emplace_back([&, number, body = bodies[number]] {
         try {
           started.arrive_and_wait();
           body();
@@ -77,6 +93,7 @@ class Stress {
           if (!failure) failure = std::current_exception();
           platform.release_all();
         }
+        ended_.at(number).store(true);
       });
     }
     for (std::thread& thread : threads) thread.join();
@@ -95,6 +112,19 @@ class Stress {
   ThreadedPlatform platform;
   xen::CoreInstance core;
   const uint32_t vcpus;
+
+ private:
+  // Looked at one after the other; whoever was let run meanwhile shows in the count of wakes.
+  bool all_asleep(DomId dom) {
+    const uint64_t wakes = platform.wakes();
+    for (uint32_t number = 0; number < ended_.size(); ++number) {
+      if (ended_[number].load()) continue;
+      if (!asleep_[number].load() || platform.may_run({dom, VcpuId{number}})) return false;
+    }
+    return platform.wakes() == wakes;
+  }
+
+  std::array<std::atomic<bool>, ThreadedPlatform::kMaxVcpu> asleep_{}, ended_{};
 };
 
 // How long a stress goes on: longest where ThreadSanitizer sees what two threads did, whoever came first.

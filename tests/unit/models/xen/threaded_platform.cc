@@ -38,6 +38,12 @@ bool ThreadedPlatform::wait_runnable(VcpuRef vcpu, int seconds) {
                                [&] { return self.runnable || released_.load() || ended_[vcpu.dom.v].load(); });
 }
 
+bool ThreadedPlatform::may_run(VcpuRef vcpu) {
+  Slot& self = slot(vcpu);
+  const std::lock_guard guard(self.mutex);
+  return self.runnable;
+}
+
 void ThreadedPlatform::release_all() {
   released_.store(true);
   for (auto& domain : slots_) {
@@ -58,8 +64,8 @@ void ThreadedPlatform::copy(xen::Site, Maddr to, Maddr from, uint32_t bytes) {
   copy_guest_bytes(host(to), host(from), bytes);
 }
 
-std::optional<Gpa> ThreadedPlatform::translate(VcpuRef, Gva gva, Access) {
-  return gva.v < domain_ram_ ? std::optional(Gpa{gva.v}) : std::nullopt;
+Maybe<Gpa> ThreadedPlatform::translate(VcpuRef, Gva gva, Access) {
+  return gva.v < domain_ram_ ? Maybe(Gpa{gva.v}) : std::nullopt;
 }
 
 Mfn ThreadedPlatform::allocate_page(DomId owner) {
@@ -110,7 +116,9 @@ void ThreadedPlatform::set_runnable(VcpuRef vcpu, bool runnable) {
   Slot& self = slot(vcpu);
   const std::lock_guard guard(self.mutex);
   self.runnable = runnable;
-  if (runnable) self.changed.notify_all();
+  if (!runnable) return;
+  wakes_.fetch_add(1);
+  self.changed.notify_all();
 }
 
 void ThreadedPlatform::shutdown(DomId dom, xen::ShutdownReason) {

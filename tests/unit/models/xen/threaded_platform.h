@@ -42,6 +42,9 @@ class ThreadedPlatform : public PlainPlatform {
 
   // The machine gives the vCPU nothing to do until it can run: false after `seconds` of waiting.
   bool wait_runnable(VcpuRef vcpu, int seconds = 60);
+  bool may_run(VcpuRef vcpu);
+  // How often any vCPU was let run.
+  uint64_t wakes() const { return wakes_.load(); }
   // Has the vCPU been kicked since it was asked last?
   bool take_kick(VcpuRef vcpu) { return slot(vcpu).kicked.exchange(false); }
   bool has_ended(DomId dom) const { return ended_[dom.v].load(); }
@@ -53,7 +56,7 @@ class ThreadedPlatform : public PlainPlatform {
   void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
-  std::optional<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
   Mfn allocate_page(DomId owner) override;
   VirtualNs now() override;
   xen::ClockSample clock(DomId dom) override;
@@ -91,6 +94,7 @@ class ThreadedPlatform : public PlainPlatform {
   std::array<std::array<Slot, kMaxVcpu>, kMaxDomain> slots_;
   std::array<std::atomic<bool>, kMaxDomain> ended_{};
   std::atomic<bool> released_{false};
+  std::atomic<uint64_t> wakes_{0};
   std::mutex pages_mutex_;
   std::mutex timers_mutex_;
   std::map<xen::TimerId, VirtualNs> timers_;

@@ -82,7 +82,7 @@ class TwoGuests {
 
   // The machine frame that the domain's vCPUs see at a gfn which was changed since it was created; nullopt: a hole, or
   // unchanged.
-  std::optional<Mfn> mapping(DomId dom, uint64_t gfn) {
+  Maybe<Mfn> mapping(DomId dom, uint64_t gfn) {
     const auto found = platform.mappings.find({dom, Gfn{gfn}});
     return found == platform.mappings.end() ? std::nullopt : std::optional(found->second);
   }

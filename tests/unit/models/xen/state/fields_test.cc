@@ -98,7 +98,7 @@ constexpr Struct kStructs[] = {
     {"MaptrackEntry", "maptrack.h"},
     {"Maptrack", "maptrack.h"},
     {"PageReferences", "page_references.h"},
-    {"P2mEntry", "p2m.h"},
+    {"P2mEntry", "p2m_entry.h"},
     {"MemoryRange", "p2m.h"},
     {"P2m", "p2m.h"},
 };

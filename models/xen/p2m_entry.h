@@ -1,0 +1,32 @@
+// What lies at one guest frame number.
+#pragma once
+
+#include <cstdint>
+
+#include "models/base/types.h"
+
+namespace xensim::xen {
+
+enum class PageType : uint8_t {
+  kHole,
+  kRam,      // the domain's own page: RAM, shared_info or a frame of its grant table
+  kGrantRw,  // a page mapped through a grant
+  kGrantRo,
+  kForeign,  // another domain's page, which a privileged domain mapped
+};
+
+struct P2mEntry {
+  PageType type = PageType::kHole;
+  Mfn frame;  // meaningless for a hole
+
+  bool is_ram() const { return type == PageType::kRam; }
+  bool is_hole() const { return type == PageType::kHole; }
+  bool is_grant() const { return type == PageType::kGrantRw || type == PageType::kGrantRo; }
+  bool is_foreign() const { return type == PageType::kForeign; }
+  friend bool operator==(const P2mEntry&, const P2mEntry&) = default;
+};
+
+// Frame numbers from here on do not exist (4-level map; measured on Xen 4.17: -ENOENT).
+inline constexpr uint64_t kMaxGfn = uint64_t{1} << 36;
+
+}  // namespace xensim::xen
