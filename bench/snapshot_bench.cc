@@ -33,8 +33,8 @@ std::string& file() {
 
 // A scenario of two vCPUs, saved after its first turn.
 std::string save_scenario() {
-  const Scenario scenario = value_or_die(
-      load_scenario(XENSIM_SOURCE_DIR "/scenarios/ipi/ping_pong.toml", {XENSIM_BINARY_DIR "/guests"}, {}));
+  const Scenario scenario =
+      value_or_die(load_scenario(XENSIM_SOURCE_DIR "/scenarios/ipi/ping_pong.toml", {XENSIM_BINARY_DIR "/guests"}, {}));
   RunOptions options;
   options.snapshot = SnapshotPoint{VirtualNs{1}};
   options.save_path = (std::filesystem::temp_directory_path() / "xensim_snapshot_bench.snap").string();

@@ -80,7 +80,8 @@ class ExploreCommand final : public Command {
     if (opened && options_.file.empty()) {
       return ChosenScenario{opened->scenario, BackendKind::kSoft, options_.seed.value_or(opened->snapshot.info.seed)};
     }
-    if (options_.file.empty()) return input_error("explore: which scenario? (or --from-snapshot FILE; see xensim explore --help)");
+    if (options_.file.empty())
+      return input_error("explore: which scenario? (or --from-snapshot FILE; see xensim explore --help)");
     return choose_scenario(options_);
   }
 
