@@ -153,6 +153,7 @@ void Machine::create_domains() {
     xen::DomainConfig config;
     config.id = domain.id;
     config.vcpus = domain.config->vcpus;
+    config.pic = config.emulated_pirqs = domain.config->hvm;
     for (const pc::MemoryPiece& piece : domain.pieces) {
       config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
     }

@@ -90,14 +90,14 @@ Status SoftDomain::make_hardware() {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
-  if (config.platform == GuestPlatform::kPc) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
+  if (config.has_pc_devices()) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = apic_id_step();
   board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board.uart = config.platform != GuestPlatform::kPvh;
-  board.pc = config.platform == GuestPlatform::kPc;
+  board.pc = config.has_pc_devices();
   board.epoch_s = machine_.scenario_.clock.wallclock_s;
   board_ = std::make_unique<pc::Board>(board, *this);
   services_.reset();
