@@ -195,6 +195,7 @@ Status Machine::prepare() {
 void Machine::set_strategy(Strategy& strategy) {
   XS_CHECK(strategy_ != nullptr);
   options_.strategy = strategy_ = &strategy;
+  counts_occurrences_ = strategy.wants_occurrence();
 }
 
 Outcome Machine::run() {

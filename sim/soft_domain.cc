@@ -29,12 +29,16 @@ constexpr uint64_t kTurnAlone = 1'000'000;
 
 }  // namespace
 
-Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index) {
+Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index, bool restored) {
   std::unique_ptr<SoftDomain> self(new SoftDomain(machine, index));
   const GuestConfig& config = *self->domain().config;
-  XS_TRY(self->files_, read_guest_files(config));
-  // Said here, before anything runs: does all fit the guest's memory?
-  XS_TRY_STATUS(self->place());
+  if (restored) {
+    XS_TRY(self->files_, read_named_parts(config));
+  } else {
+    XS_TRY(self->files_, read_guest_files(config));
+    // Said here, before anything runs: does all fit the guest's memory?
+    XS_TRY_STATUS(self->place());
+  }
   self->points_ = self->files_.image.points;
   std::sort(self->points_.begin(), self->points_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
