@@ -25,4 +25,12 @@ Result<GuestFiles> read_guest_files(const GuestConfig& config) {
   return files;
 }
 
+Result<GuestFiles> read_named_parts(const GuestConfig& config) {
+  GuestFiles files;
+  XS_TRY(files.elf, read_file(config.image));
+  if (pc::is_bzimage(files.elf)) return GuestFiles{};
+  XS_TRY(files.image, pc::read_pvh_image(config.image, files.elf));
+  return files;
+}
+
 }  // namespace xensim::sim

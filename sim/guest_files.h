@@ -21,5 +21,7 @@ struct GuestFiles {
 };
 
 Result<GuestFiles> read_guest_files(const GuestConfig& config);
+// For a guest that is in memory already: the image's symbols and points alone, and those of a bzImage not at all.
+Result<GuestFiles> read_named_parts(const GuestConfig& config);
 
 }  // namespace xensim::sim

@@ -153,6 +153,7 @@ void Machine::create_domains() {
     xen::DomainConfig config;
     config.id = domain.id;
     config.vcpus = domain.config->vcpus;
+    config.pic = config.emulated_pirqs = domain.config->hvm;
     for (const pc::MemoryPiece& piece : domain.pieces) {
       config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
     }
@@ -194,6 +195,7 @@ Status Machine::prepare() {
 void Machine::set_strategy(Strategy& strategy) {
   XS_CHECK(strategy_ != nullptr);
   options_.strategy = strategy_ = &strategy;
+  counts_occurrences_ = strategy.wants_occurrence();
 }
 
 Outcome Machine::run() {

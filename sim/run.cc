@@ -12,7 +12,9 @@
 #include "sim/native_machine.h"
 #include "sim/read_file.h"
 #include "sim/report/last_events.h"
+#include "sim/snapshot/snapshot_file.h"
 #include "sim/soft_machine.h"
+#include "traces/describe.h"
 #include "traces/trace_file.h"
 
 namespace xensim::sim {
@@ -29,6 +31,7 @@ std::string last_events(Machine& machine, MachineOptions options, Strategy* stra
   options.on_console = nullptr;
   options.on_console_bytes = nullptr;
   options.input = nullptr;
+  options.hash = nullptr;
   machine.reset(options);
   machine.run();
   return sink.describe(machine.actor_table());
@@ -44,7 +47,7 @@ Result<std::optional<Schedule>> wanted_schedule(const Scenario& scenario, const 
     text.assign(reinterpret_cast<const char*>(file.data()), file.size());
   }
   XS_TRY(auto schedule, parse_schedule(name, text));
-  XS_TRY_STATUS(check_schedule(schedule, scenario, name));
+  XS_TRY_STATUS(check_schedule(schedule, scenario, options.from, name));
   return std::optional<Schedule>(std::move(schedule));
 }
 
@@ -54,9 +57,48 @@ Status add_image(traces::TraceInfo& info, const std::string& path, uint16_t dom)
   return {};
 }
 
+Status check_snapshot(const Snapshot& from, const Scenario& scenario, BackendKind backend) {
+  if (backend != BackendKind::kSoft || from.info.backend != backend_name(backend)) {
+    return input_error(
+        fmt::format("{}: is of backend {}; snapshots are of backend soft alone", from.name, from.info.backend));
+  }
+  if (from.info.engine_version != SoftMachine::engine_version()) {
+    return input_error(fmt::format("{}: was made with {}; this is {}", from.name, from.info.engine_version,
+                                   SoftMachine::engine_version()));
+  }
+  if (from.info.scenario_name != scenario.name || from.info.scenario_text != scenario.text) {
+    return input_error(fmt::format("{}: was made from scenario {}, and not from {} as it is now", from.name,
+                                   from.info.scenario_name, scenario.name));
+  }
+  return {};
+}
+
+// What does not go together is said before anything runs.
+Status check_options(const RunOptions& options) {
+  if (options.from != nullptr && !options.record_path.empty()) {
+    return input_error("--record: a trace begins with its machine, not at a snapshot");
+  }
+  if (!options.snapshot) return {};
+  if (options.backend != BackendKind::kSoft)
+    return input_error("--snapshot-at: a run on backend soft alone can be saved");
+  if (!options.schedule_path.empty() || !options.schedule_text.empty()) {
+    return input_error("--snapshot-at: a run that follows a schedule cannot be saved");
+  }
+  return {};
+}
+
+// The run was to be saved, and is over.
+Status check_saved(const Outcome& outcome, const SnapshotPoint& point) {
+  if (outcome.saved || outcome.failure) return {};
+  if (!point.at) return input_error("--snapshot-at SHELL: the run ended before a shell's prompt came");
+  return input_error(fmt::format("--snapshot-at {}: the run ended at {}", traces::describe_time(*point.at),
+                                 traces::describe_time(VirtualNs{outcome.virtual_ns})));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend) {
+Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend, const Snapshot* from) {
+  if (from != nullptr) XS_TRY_STATUS(check_snapshot(*from, scenario, backend));
   XS_TRY(const auto flavour, xen::flavour_by_name(scenario.flavour));
   if (scenario.flavour.starts_with("kvm") && scenario.guests.size() > 1) {
     return input_error(fmt::format("{}: flavour kvm has one domain, the scenario has {} guests", scenario.path,
@@ -79,7 +121,7 @@ Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendK
       return std::unique_ptr<Machine>(std::move(machine));
     }
     case BackendKind::kSoft: {
-      XS_TRY(auto machine, SoftMachine::make(scenario, flavour));
+      XS_TRY(auto machine, SoftMachine::make(scenario, flavour, from != nullptr));
       return std::unique_ptr<Machine>(std::move(machine));
     }
     case BackendKind::kKvm: break;
@@ -111,9 +153,21 @@ Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& ma
   return info;
 }
 
+namespace {
+
+Status save(Snapshot snapshot, const Scenario& scenario, const Machine& machine, const RunOptions& options) {
+  XS_TRY(snapshot.info, trace_info(scenario, machine, options.backend, options.seed, ""));
+  XS_TRY(const uint64_t bytes, write_snapshot(options.save_path, snapshot));
+  if (options.on_saved) options.on_saved(bytes);
+  return {};
+}
+
+}  // namespace
+
 Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options) {
+  XS_TRY_STATUS(check_options(options));
   XS_TRY(const auto schedule, wanted_schedule(scenario, options));
-  XS_TRY(const auto machine, make_machine(scenario, options.backend));
+  XS_TRY(const auto machine, make_machine(scenario, options.backend, options.from));
   const auto make_strategy = [&]() -> std::unique_ptr<Strategy> {
     if (schedule) return std::make_unique<ReplayStrategy>(schedule->decisions, machine->labels());
     if (options.backend == BackendKind::kNative) return make_round_robin(options.seed);
@@ -139,8 +193,19 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   machine_options.on_console = options.on_console;
   machine_options.on_console_bytes = options.on_console_bytes;
   machine_options.input = options.input;
+  machine_options.from = options.from;
+  machine_options.hash = writer ? &writer->hash_sink() : &hash;
+  machine_options.snapshot = options.snapshot;
+  Status saved;
+  machine_options.on_snapshot = [&](Snapshot snapshot) {
+    saved = save(std::move(snapshot), scenario, *machine, options);
+    return false;
+  };
   machine->reset(machine_options);
+  XS_TRY_STATUS(machine->prepare());
   Outcome outcome = machine->run();
+  XS_TRY_STATUS(saved);
+  if (options.snapshot) XS_TRY_STATUS(check_saved(outcome, *options.snapshot));
   outcome.trace_hash = traces::to_string(writer ? writer->hash() : hash.hash());
   if (writer) XS_TRY_STATUS(writer->finish(outcome.failure ? "fail: " + outcome.failure->message : "pass"));
   if (outcome.failure && options.explain)

@@ -129,9 +129,9 @@ void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario&
 
 void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, const ImagePaths& images,
                 GuestConfig& guest) {
-  toml.allow(
-      table, "guest",
-      {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline", "on_soft_reset"});
+  toml.allow(table, "guest",
+             {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline",
+              "on_soft_reset", "type"});
   uint64_t vcpus = guest.vcpus;
   toml.number(table, "guest", "vcpus", 1, 128, vcpus);
   guest.vcpus = static_cast<uint32_t>(vcpus);
@@ -143,6 +143,9 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
   std::string on_soft_reset = "end";
   toml.choice(table, "guest", "on_soft_reset", {"end", "resume"}, on_soft_reset);
   guest.soft_reset_resumes = on_soft_reset == "resume";
+  std::string type = "pvh";
+  toml.choice(table, "guest", "type", {"pvh", "hvm"}, type);
+  guest.hvm = type == "hvm";
 
   read_platform(toml, table, scenario, guest);
   std::string image;

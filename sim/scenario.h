@@ -35,6 +35,10 @@ struct GuestConfig {
   uint32_t vcpus = 1;                // 1 to 128
   uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 16 GiB
   bool soft_reset_resumes = false;   // after SHUTDOWN_soft_reset it runs on
+  // A type=hvm domain of Xen: PIRQs, and a PC's devices, whatever the platform.
+  bool hvm = false;
+
+  bool has_pc_devices() const { return platform == GuestPlatform::kPc || hvm; }
 };
 
 // An event from outside: a backend or eventfd signals a port.

@@ -29,12 +29,16 @@ constexpr uint64_t kTurnAlone = 1'000'000;
 
 }  // namespace
 
-Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index) {
+Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_t index, bool restored) {
   std::unique_ptr<SoftDomain> self(new SoftDomain(machine, index));
   const GuestConfig& config = *self->domain().config;
-  XS_TRY(self->files_, read_guest_files(config));
-  // Said here, before anything runs: does all fit the guest's memory?
-  XS_TRY_STATUS(self->place());
+  if (restored) {
+    XS_TRY(self->files_, read_named_parts(config));
+  } else {
+    XS_TRY(self->files_, read_guest_files(config));
+    // Said here, before anything runs: does all fit the guest's memory?
+    XS_TRY_STATUS(self->place());
+  }
   self->points_ = self->files_.image.points;
   std::sort(self->points_.begin(), self->points_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
@@ -86,14 +90,14 @@ Status SoftDomain::make_hardware() {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
-  if (config.platform == GuestPlatform::kPc) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
+  if (config.has_pc_devices()) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = apic_id_step();
   board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board.uart = config.platform != GuestPlatform::kPvh;
-  board.pc = config.platform == GuestPlatform::kPc;
+  board.pc = config.has_pc_devices();
   board.epoch_s = machine_.scenario_.clock.wallclock_s;
   board_ = std::make_unique<pc::Board>(board, *this);
   services_.reset();

@@ -16,7 +16,7 @@ namespace xensim::sim {
 class SoftDomain final : public CpuClient, public pc::BoardClient {
  public:
   // Borrows the machine; `index` of its domain.
-  static Result<std::unique_ptr<SoftDomain>> make(SoftMachine& machine, size_t index);
+  static Result<std::unique_ptr<SoftDomain>> make(SoftMachine& machine, size_t index, bool restored);
   ~SoftDomain() override;
 
   // A fresh engine, devices and memory, and vCPU 0 at the image's entry.

@@ -16,18 +16,19 @@ constexpr uint64_t kCorePages = 256 << 20;  // address space for shared_info, gr
 
 }  // namespace
 
-SoftMachine::SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
-    : Machine(scenario, flavour, std::move(memory)) {}
+SoftMachine::SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored)
+    : Machine(scenario, flavour, std::move(memory)), restored_(restored) {}
 
 SoftMachine::~SoftMachine() = default;
 
-Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario, const xen::Flavour& flavour) {
+Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario, const xen::Flavour& flavour,
+                                                       bool restored) {
   uint64_t bytes = kCorePages;
   for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes + pc::kAcpiBytes + pc::kSpecialBytes;
   XS_TRY(auto memory, MachineMemory::reserve(bytes));
-  std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory)));
+  std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory), restored));
   for (size_t d = 0; d < machine->domains_.size(); ++d) {
-    XS_TRY(auto domain, SoftDomain::make(*machine, d));
+    XS_TRY(auto domain, SoftDomain::make(*machine, d, restored));
     machine->soft_.push_back(std::move(domain));
   }
   return machine;
@@ -43,6 +44,7 @@ void SoftMachine::reset(const MachineOptions& options) {
 }
 
 void SoftMachine::start_guests() {
+  XS_CHECK(!restored_);
   for (const auto& domain : soft_) {
     const Status started = domain->start();
     XS_CHECK_MSG(started.has_value(), started ? "" : started.error().message);

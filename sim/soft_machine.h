@@ -16,8 +16,10 @@ class SoftDomain;
 
 class SoftMachine final : public Machine {
  public:
-  // kInput: an image that cannot be loaded. kEnvironment: no usable engine.
-  static Result<std::unique_ptr<SoftMachine>> make(const Scenario& scenario, const xen::Flavour& flavour);
+  // `restored`: each run goes on from a snapshot, none begins; a kernel is not unpacked then. kInput: an image that
+  // cannot be loaded. kEnvironment: no usable engine.
+  static Result<std::unique_ptr<SoftMachine>> make(const Scenario& scenario, const xen::Flavour& flavour,
+                                                   bool restored = false);
   ~SoftMachine() override;
 
   void reset(const MachineOptions& options) override;
@@ -27,7 +29,7 @@ class SoftMachine final : public Machine {
 
  private:
   friend class SoftDomain;
-  SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+  SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored);
   SoftDomain& soft_of(VcpuRef vcpu);
 
   // Machine
@@ -61,6 +63,7 @@ class SoftMachine final : public Machine {
 
   void code_changed(Maddr at, uint64_t bytes);
 
+  const bool restored_;
   std::vector<std::unique_ptr<SoftDomain>> soft_;  // by domain index
 };
 

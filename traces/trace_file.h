@@ -31,6 +31,7 @@ class TraceWriter : public EventSink {
 
   uint64_t events() const { return hash_.events(); }
   TraceHash hash() const { return hash_.hash(); }
+  HashSink& hash_sink() { return hash_; }
   uint64_t bytes_written() const { return written_; }
 
  private:

@@ -113,7 +113,7 @@ uint64_t Core::serve(Vcpu& current, const HypercallRegs& regs) {
   if (regs.cpl != 0) return static_cast<uint64_t>(-XEN_EPERM);
   HypercallContext context(hv_, current.domain(), current, regs);
   const int64_t result = dispatch_hypercall(context);
-  note_outside_answer(context, result);
+  if (hv_.flavour().map_pirq_fault_stale) note_outside_answer(context, result);
   // Few calls are: to copy what is not there would take longer than the rest of the way in and out.
   if (context.continuation) [[unlikely]]
     current.continuation = context.continuation;

@@ -73,9 +73,11 @@ void GrantTable::change_version(uint32_t version) {
 
 Maddr GrantTable::entry_address(uint32_t ref) const {
   XS_CHECK(ref < entries());
-  const uint32_t per_frame = version_ == 1 ? kGrantsPerFrame : kGrantsPerFrameV2;
-  const uint32_t bytes = version_ == 1 ? kEntryBytes : kEntryBytesV2;
-  return Maddr{(frames_[ref / per_frame].v << kPageShift) + ref % per_frame * bytes};
+  // Constants in both cases: a division by a variable would cost more than the rest.
+  if (version_ == 1) {
+    return Maddr{(frames_[ref / kGrantsPerFrame].v << kPageShift) + ref % kGrantsPerFrame * kEntryBytes};
+  }
+  return Maddr{(frames_[ref / kGrantsPerFrameV2].v << kPageShift) + ref % kGrantsPerFrameV2 * kEntryBytesV2};
 }
 
 Maddr GrantTable::status_address(uint32_t ref) const {

@@ -1,7 +1,6 @@
 // Mappings of grants that go: by their mapper's call, or because the mapper has ended.
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
@@ -67,10 +66,10 @@ int16_t unmap_locked(Entry& entry, Domain& mapper, GrantUnmapping& unmapping, Ma
   return GNTST_okay;
 }
 
-// One batch at a time of structs that `read` turns into an unmapping. 0 or -EFAULT.
-template <class Raw, class Read>
+// One batch, at most kMost, of structs that `read` turns into an unmapping. 0 or -EFAULT.
+template <class Raw, uint32_t kMost, class Read>
 int64_t unmap_batch(HypercallContext& context, Gva list, uint32_t count, Read read) {
-  std::array<std::optional<GrantUnmapping>, kUnmapBatch> batch;  // few are used: the others are not even cleared
+  std::array<GrantUnmapping, kMost> batch{};
   int64_t result = 0;
   uint32_t begun = 0;
   for (; begun < count && result == 0; ++begun) {
@@ -81,19 +80,21 @@ int64_t unmap_batch(HypercallContext& context, Gva list, uint32_t count, Read re
       break;
     }
     batch[begun] = read(op);
-    op.status = unmap_grant(context, context.domain, *batch[begun]);
+    op.status = unmap_grant(context, context.domain, batch[begun]);
     if (!write_guest_member(context, at, op, op.status)) result = -XEN_EFAULT;
   }
-  for (uint32_t i = 0; i < begun; ++i) complete_unmap(context, *batch[i]);
+  for (uint32_t i = 0; i < begun; ++i) complete_unmap(context, batch[i]);
   return result;
 }
 
 // As in Xen the pins of a batch go only after the last of its mappings went (and the TLBs were flushed).
 template <class Raw, class Read>
 int64_t unmap_all(HypercallContext& context, Gva list, uint32_t count, Read read) {
+  // To clear a whole batch takes as long as to unmap one.
+  if (count == 1) return unmap_batch<Raw, 1>(context, list, 1, read);
   for (uint32_t done = 0; done < count; done += kUnmapBatch) {
     const Gva at{list.v + uint64_t{done} * sizeof(Raw)};
-    const int64_t result = unmap_batch<Raw>(context, at, std::min(count - done, kUnmapBatch), read);
+    const int64_t result = unmap_batch<Raw, kUnmapBatch>(context, at, std::min(count - done, kUnmapBatch), read);
     if (result != 0) return result;
   }
   return 0;

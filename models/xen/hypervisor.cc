@@ -81,8 +81,7 @@ int64_t dispatch_hypercall(HypercallContext& context) {
 }
 
 void note_outside_answer(HypercallContext& context, int64_t result) {
-  if (!context.flavour().map_pirq_fault_stale || answered_by_kernel(context, result)) return;
-  context.vcpu.outside_answer = result;
+  if (!answered_by_kernel(context, result)) context.vcpu.outside_answer = result;
 }
 
 }  // namespace xensim::xen

@@ -40,22 +40,6 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
   owned_pages_ = first_pages_ + kToolstackPages;
 }
 
-P2mEntry P2m::lookup(Gfn gfn) const {
-  if (torn_down_.load(std::memory_order_relaxed)) return {};
-  const Range* range = range_of_gfn(gfn.v);
-  if (range == nullptr) return overrides_.find(gfn.v).value_or(P2mEntry{});
-  const uint64_t index = gfn.v - range->first_gfn;
-  const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
-  if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
-  return overrides_.find(gfn.v).value_or(as_created);
-}
-
-Maybe<Maddr> P2m::lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
-  const P2mEntry found = lookup(Gfn{gpa.v >> kPageShift});
-  if (!found.is_ram() && !found.is_foreign()) return std::nullopt;
-  return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
-}
-
 bool P2m::is_ram(Entry& /*entry*/, Gfn gfn) const { return lookup(gfn).is_ram(); }
 
 void P2m::forget_location(P2mEntry entry, Gfn gfn) {

@@ -54,10 +54,22 @@ class P2m {
   Lock lock;
 
   // The entry of any number a guest gave. No scheduling point.
-  P2mEntry lookup(Gfn gfn) const;
+  P2mEntry lookup(Gfn gfn) const {
+    if (torn_down_.load(std::memory_order_relaxed)) return {};
+    const Range* const range = range_of_gfn(gfn.v);
+    if (range == nullptr) return overrides_.find(gfn.v).value_or(P2mEntry{});
+    const uint64_t index = gfn.v - range->first_gfn;
+    const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
+    if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
+    return overrides_.find(gfn.v).value_or(as_created);
+  }
   // Where `gpa` lies in machine memory, if a page of the domain's own is there or a foreign one (no hole, no grant
   // mapping; all of those can be written). No scheduling point.
-  Maybe<Maddr> lookup(Entry& entry, Gpa gpa, Access access) const;
+  Maybe<Maddr> lookup(Entry& /*entry*/, Gpa gpa, Access /*access*/) const {
+    const P2mEntry found = lookup(Gfn{gpa.v >> kPageShift});
+    if (!found.is_ram() && !found.is_foreign()) return std::nullopt;
+    return Maddr{found.frame.v << kPageShift | (gpa.v & (kPageSize - 1))};
+  }
   bool is_ram(Entry& entry, Gfn gfn) const;
 
   // Tells the Platform again of every entry that is not as it was created.

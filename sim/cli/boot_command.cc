@@ -9,12 +9,14 @@
 #include "sim/boot/boot_summary.h"
 #include "sim/boot/initramfs.h"
 #include "sim/boot/terminal_input.h"
+#include "sim/boot/typed_command.h"
 #include "sim/cli/boot_input.h"
 #include "sim/cli/call_printer.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/kernel_cache.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
+#include "sim/cli/snapshot_options.h"
 #include "sim/cli/write_file.h"
 #include "sim/read_file.h"
 #include "sim/run.h"
@@ -90,6 +92,11 @@ class BootCommand final : public Command {
         ->capture_default_str();
     app.add_option("--time-limit", options_.time_limit, "virtual time")->type_name("TIME")->capture_default_str();
     app.add_option("--record", options_.record, "write a trace")->type_name("TRACE");
+    declare_snapshot_options(app, snapshot_);
+    for (const char* name : {"--kernel", "--initrd", "--append", "--write-initrd", "--platform", "--vcpus", "--memory",
+                             "--seed", "--flavour", "--time-limit", "--record"}) {
+      app.get_option("--restore")->excludes(app.get_option(name));
+    }
   }
 
   Result<Report> run(Output& output) override {
@@ -97,31 +104,58 @@ class BootCommand final : public Command {
       return input_error("--exec needs the bundled initramfs: leave --initrd out");
     }
     if (!write_initrd_.empty()) return write_initrd();
+    XS_TRY(const auto point, snapshot_point(snapshot_));
+    if (point && !point->at && !options_.command.empty()) {
+      return input_error(
+          "--exec runs a command instead of a shell: give it with --restore, not with --snapshot-at SHELL");
+    }
+    RunOptions run;
+    run.snapshot = point;
+    run.save_path = snapshot_.save;
+    run.on_saved = [&](uint64_t bytes) { output.note("saved " + saved_words(snapshot_.save, bytes)); };
+    if (!snapshot_.restore.empty()) return restore(output, run);
     BootOptions options = options_;
     options.append = "console=hvc0 " + options_.append;
     XS_TRY(const std::string text, scenario_text(options));
     const auto parsed = parse_scenario("boot", text, image_paths(), {});
     if (!parsed) return tl::unexpected<Error>(in_options_words(parsed.error()));
-    const Scenario& scenario = *parsed;
-    CallPrinter calls([&](const std::string& line) { output.note(line); });
-    RunOptions run;
     run.seed = options_.seed;
-    run.explain = false;
     run.record_path = options_.record;
+    return execute(output, *parsed, run);
+  }
+
+ private:
+  // From a snapshot; --exec is typed.
+  Result<Report> restore(Output& output, RunOptions run) {
+    XS_TRY(const auto opened, open_snapshot(snapshot_.restore));
+    std::optional<TypedCommand> typed;
+    if (!options_.command.empty()) {
+      XS_TRY(auto text, command_to_type(options_.command));
+      run.input = &typed.emplace(std::move(text));
+    }
+    options_.seed = run.seed = opened.snapshot.info.seed;
+    run.from = &opened.snapshot;
+    return execute(output, opened.scenario, run);
+  }
+
+  Result<Report> execute(Output& output, const Scenario& scenario, RunOptions run) {
+    CallPrinter calls([&](const std::string& line) { output.note(line); });
+    run.explain = false;
     run.on_console_bytes = [&](std::string_view bytes) { output.print_raw(bytes); };
     BootSummary counts;
     run.watch = &counts;
     std::optional<traces::TeeSink> both;
     if (output.verbose()) run.watch = &both.emplace(counts, calls);
     std::optional<TerminalInput> terminal;
-    if (options_.command.empty() && !output.json()) run.input = &terminal.emplace();
+    if (options_.command.empty() && !output.json() && !run.snapshot) run.input = &terminal.emplace();
     const auto ran = run_scenario(scenario, run);
     if (!ran) return tl::unexpected<Error>(in_options_words(ran.error()));
     const Outcome& outcome = *ran;
     const bool left = terminal && terminal->quit();
     terminal.reset();
     output.note(summary(outcome));
-    for (const std::string& line : counts.lines(outcome.virtual_ns, scenario.clock.ns_per_instruction)) {
+    for (const std::string& line : counts.lines(outcome.virtual_ns - (run.from != nullptr ? run.from->time.v : 0),
+                                                scenario.clock.ns_per_instruction)) {
       output.note("  " + line);
     }
     Report result = report(outcome);
@@ -132,7 +166,6 @@ class BootCommand final : public Command {
     return result;
   }
 
- private:
   Result<Report> write_initrd() const {
     XS_TRY(const std::string path, find_busybox());
     XS_TRY(const auto busybox, read_file(path));
@@ -162,6 +195,10 @@ class BootCommand final : public Command {
   }
 
   std::string reproduce() const {
+    if (!snapshot_.restore.empty()) {
+      const std::string exec = options_.command.empty() ? "" : " --exec " + shell_word(options_.command);
+      return "xensim boot --restore " + shell_word(snapshot_.restore) + exec;
+    }
     std::string words = "xensim boot --kernel " + shell_word(options_.kernel);
     const auto add = [&](const char* option, const std::string& value) {
       if (!value.empty()) words += fmt::format(" {} {}", option, shell_word(value));
@@ -179,6 +216,7 @@ class BootCommand final : public Command {
   }
 
   BootOptions options_;
+  SnapshotOptions snapshot_;
   std::string write_initrd_;
 };
 

@@ -4,6 +4,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
+#include "sim/cli/snapshot_options.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 
@@ -29,13 +30,25 @@ class ExploreCommand final : public Command {
     app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")
         ->type_name("FILE");
     app.add_option("--record", record_, "where the failure's trace goes; else SCENARIO.trace")->type_name("TRACE");
+    CLI::Option* const from =
+        app.add_option("--from-snapshot", from_, "every schedule begins at this saved machine")->type_name("FILE");
+    app.get_option("scenario")->required(false);
+    // A snapshot has them all; a trace begins with its machine.
+    for (const char* name : {"--backend", "--vcpus", "--memory", "--flavour", "--time-limit", "--set", "--record"}) {
+      from->excludes(app.get_option(name));
+    }
   }
 
   Result<Report> run(Output& output) override {
-    XS_TRY(const auto chosen, choose_scenario(options_));
+    std::optional<OpenedSnapshot> opened;
+    if (!from_.empty()) {
+      XS_TRY(opened, open_snapshot(from_));
+      explore_.from = &opened->snapshot;
+    }
+    XS_TRY(const auto chosen, choose(opened));
     explore_.backend = chosen.backend;
     explore_.seed = chosen.seed;
-    explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;
+    if (!opened) explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;
     explore_.on_progress = [&](uint64_t tried) {
       output.progress(fmt::format("{} of {} schedules", tried, explore_.schedules));
     };
@@ -56,12 +69,22 @@ class ExploreCommand final : public Command {
     set_outcome(report, *found.failure);
     report.result = ReportResult::kFail;
     report.schedule = schedule;
-    report.reproduce = "xensim run" + reproduce_words(options_, chosen) + " --schedule " + shell_word(schedule);
+    report.reproduce = "xensim run" + (opened ? " --restore " + shell_word(from_) : reproduce_words(options_, chosen)) +
+                       " --schedule " + shell_word(schedule);
     tell(output, found, schedule);
     return report;
   }
 
  private:
+  Result<ChosenScenario> choose(const std::optional<OpenedSnapshot>& opened) const {
+    if (opened && options_.file.empty()) {
+      return ChosenScenario{opened->scenario, BackendKind::kSoft, options_.seed.value_or(opened->snapshot.info.seed)};
+    }
+    if (options_.file.empty())
+      return input_error("explore: which scenario? (or --from-snapshot FILE; see xensim explore --help)");
+    return choose_scenario(options_);
+  }
+
   void tell(Output& output, const ExploreReport& found, const std::string& schedule) const {
     output.print(fmt::format("schedule {} fails; {} decisions, shrunk to {} in {} runs", found.found_at,
                              found.found.decisions.size(), found.shrunk.decisions.size(), found.shrink_runs));
@@ -71,12 +94,13 @@ class ExploreCommand final : public Command {
                        : "the software CPU does not fail under it: a difference between the two backends");
     }
     output.print(found.timeline);
-    output.print(fmt::format("schedule: {}\ntrace: {}", schedule, explore_.trace_path));
+    output.print(fmt::format("schedule: {}", schedule));
+    if (!explore_.trace_path.empty()) output.print(fmt::format("trace: {}", explore_.trace_path));
   }
 
   ScenarioOptions options_;
   ExploreOptions explore_;
-  std::string schedule_, record_;
+  std::string schedule_, record_, from_;
 };
 
 }  // namespace

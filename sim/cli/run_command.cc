@@ -5,6 +5,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
+#include "sim/cli/snapshot_options.h"
 #include "sim/run.h"
 #include "traces/describe.h"
 
@@ -16,18 +17,34 @@ class RunCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     declare_scenario_options(app, options_);
+    declare_snapshot_options(app, snapshot_);
+    app.get_option("scenario")->required(false);
+    // A snapshot has them all.
+    for (const char* name :
+         {"--backend", "--seed", "--vcpus", "--memory", "--flavour", "--time-limit", "--checks", "--set"}) {
+      app.get_option("--restore")->excludes(app.get_option(name));
+    }
     app.add_option("--schedule", schedule_, "follow the decisions of this file (of explore)")->type_name("FILE");
     app.add_option("--record", record_, "write a trace")->type_name("TRACE");
   }
 
   Result<Report> run(Output& output) override {
-    XS_TRY(const auto chosen, choose_scenario(options_));
+    XS_TRY(const auto point, snapshot_point(snapshot_));
+    std::optional<OpenedSnapshot> opened;
+    if (!snapshot_.restore.empty()) {
+      XS_TRY(opened, open_snapshot(snapshot_.restore));
+    }
+    XS_TRY(const auto chosen, choose(opened));
     CallPrinter calls([&](const std::string& line) { output.note(line); });
     RunOptions run;
     run.backend = chosen.backend;
     run.seed = chosen.seed;
     run.schedule_path = schedule_;
     run.record_path = record_;
+    if (opened) run.from = &opened->snapshot;
+    run.snapshot = point;
+    run.save_path = snapshot_.save;
+    run.on_saved = [&](uint64_t bytes) { output.note("saved " + saved_words(snapshot_.save, bytes)); };
     run.on_console = [&](const std::string& line) { output.print_raw(line + "\n"); };
     if (output.verbose()) run.watch = &calls;
     XS_TRY(const auto outcome, run_scenario(chosen.scenario, run));
@@ -36,7 +53,8 @@ class RunCommand final : public Command {
     report.seed = chosen.seed;
     if (!schedule_.empty()) report.schedule = schedule_;
     set_outcome(report, outcome);
-    report.reproduce = "xensim run" + reproduce_words(options_, chosen);
+    report.reproduce =
+        "xensim run" + (opened ? " --restore " + shell_word(snapshot_.restore) : reproduce_words(options_, chosen));
     if (!schedule_.empty()) report.reproduce += " --schedule " + shell_word(schedule_);
     output.note(summary(chosen, outcome));
     if (!record_.empty()) output.note(fmt::format("trace: {}", record_));
@@ -44,8 +62,19 @@ class RunCommand final : public Command {
   }
 
  private:
+  Result<ChosenScenario> choose(const std::optional<OpenedSnapshot>& opened) const {
+    if (!opened || !options_.file.empty()) {
+      if (options_.file.empty()) return input_error("run: which scenario? (or --restore FILE; see xensim run --help)");
+      return choose_scenario(options_);
+    }
+    return ChosenScenario{opened->scenario, BackendKind::kSoft, opened->snapshot.info.seed};
+  }
+
   static std::string summary(const ChosenScenario& chosen, const Outcome& outcome) {
-    std::string text = fmt::format("{}: {}", chosen.scenario.name, outcome.failure ? "failed" : "passed");
+    std::string text = fmt::format("{}: {}", chosen.scenario.name,
+                                   outcome.failure ? "failed"
+                                   : outcome.saved ? "saved"
+                                                   : "passed");
     for (const DomainEnd& end : outcome.ends) text += fmt::format(", {} {}", end.guest, end.how);
     return text + fmt::format("; {} hypercalls, {} instructions, {} virtual; backend {}, seed {}, trace hash {}",
                               outcome.hypercalls, outcome.instructions,
@@ -54,6 +83,7 @@ class RunCommand final : public Command {
   }
 
   ScenarioOptions options_;
+  SnapshotOptions snapshot_;
   std::string schedule_;
   std::string record_;
 };

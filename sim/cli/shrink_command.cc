@@ -32,7 +32,7 @@ class ShrinkCommand final : public Command {
     }
     XS_TRY(const auto scenario, scenario_of_trace(trace_, info));
     XS_TRY(auto schedule, parse_schedule(trace_, info.schedule_text));
-    XS_TRY_STATUS(check_schedule(schedule, scenario, trace_));
+    XS_TRY_STATUS(check_schedule(schedule, scenario, nullptr, trace_));
     const auto backend = backend_by_name(info.backend);
     if (!backend) return input_error(fmt::format("{}: backend {} cannot be run", trace_, info.backend));
     XS_TRY(const auto machine, make_machine(scenario, *backend));

@@ -20,8 +20,8 @@ Result<Scenario> scenario_of_trace(const std::string& trace_path, const traces::
     XS_TRY(const auto bytes, read_file(image.path));
     const std::string hash = fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
     if (hash != image.hash) {
-      return input_error(fmt::format("{}: {} has changed since the trace was made (hash {} then, {} now)", trace_path,
-                                     image.path, image.hash, hash));
+      return input_error(fmt::format("{}: {} has changed since {} was made (hash {} then, {} now)", trace_path,
+                                     image.path, trace_path, image.hash, hash));
     }
     if (image.dom == 0) continue;
     overrides.emplace_back(fmt::format("guest.{}.image", image.dom - 1),

@@ -8,6 +8,7 @@
 #include "models/base/prng.h"
 #include "sim/explore/strategies/strategies.h"
 #include "sim/explore/workers.h"
+#include "sim/machine_fork.h"
 #include "sim/run.h"
 
 namespace xensim::sim {
@@ -21,13 +22,25 @@ constexpr uint64_t kProgressEvery = 64;
 constexpr uint64_t kFirstRound = 256;
 constexpr uint64_t kLongestRound = 16384;
 
+void decision_fields(xen::StateArchive& ar, std::vector<Decision>& decisions) {
+  constexpr uint64_t kMostDecisions = 1 << 24, kMostText = 1 << 16;
+  const uint64_t count = ar.size("decisions", decisions.size(), kMostDecisions);
+  if (ar.loading()) decisions.resize(count);
+  for (Decision& decision : decisions) {
+    ar("actor", decision.actor, kMostText);
+    ar("point", decision.point, kMostText);
+    ar("occurrence", decision.occurrence);
+    ar("to", decision.to, kMostText);
+  }
+}
+
 class Explorer {
  public:
   Explorer(const Scenario& scenario, const ExploreOptions& options, Machine& machine)
       : scenario_(scenario), options_(options), machine_(machine), labels_(machine.labels()) {}
 
   Result<ExploreReport> run() {
-    XS_TRY(report_.found.hash, scenario_hash(scenario_));
+    XS_TRY(report_.found.hash, scenario_hash(scenario_, options_.from));
     report_.found.scenario = scenario_.name;
     report_.shrunk = report_.found;
     std::unique_ptr<Workers> workers;
@@ -104,11 +117,27 @@ class Explorer {
   }
 
   Outcome run_under(Strategy& strategy) {
+    if (options_.from != nullptr) return run_in_copy(machine_, strategy);
     MachineOptions machine_options;
     machine_options.seed = options_.seed;
     machine_options.strategy = &strategy;
     machine_.reset(machine_options);
     return machine_.run();
+  }
+
+  // As run_under, and which decisions the strategy made.
+  std::pair<Outcome, std::vector<Decision>> run_noting(Strategy& strategy) {
+    NotingStrategy noting(strategy, labels_);
+    if (options_.from == nullptr) {
+      Outcome outcome = run_under(noting);
+      return {std::move(outcome), noting.decisions()};
+    }
+    std::vector<Decision> decisions;
+    Outcome outcome = run_in_copy(machine_, noting, [&](xen::StateArchive& ar) {
+      if (!ar.loading()) decisions = noting.decisions();
+      decision_fields(ar, decisions);
+    });
+    return {std::move(outcome), std::move(decisions)};
   }
 
   // The same failure under these decisions?
@@ -124,8 +153,7 @@ class Explorer {
     const auto strategy = make(number, length);
     const Outcome outcome = run_under(*strategy);
     const auto same = make(number, length);
-    NotingStrategy noting(*same, labels_);
-    const Outcome again = run_under(noting);
+    const auto [again, decisions] = run_noting(*same);
     if (!outcome.failure || !again.failure || again.failure->kind != outcome.failure->kind) {
       return input_error(
           fmt::format("{}: schedule {} failed and then did not: the guest is not deterministic under the native "
@@ -133,9 +161,9 @@ class Explorer {
                       scenario_.path, report_.found_at));
     }
     const FailureKind kind = outcome.failure->kind;
-    report_.found.decisions = noting.decisions();
+    report_.found.decisions = decisions;
     report_.shrunk.decisions =
-        shrink_decisions(report_.found.decisions, [&](const auto& decisions) { return fails(decisions, kind); });
+        shrink_decisions(report_.found.decisions, [&](const auto& fewer) { return fails(fewer, kind); });
     ReplayStrategy shortest(report_.shrunk.decisions, labels_);
     report_.failure = run_under(shortest);
     return {};
@@ -148,15 +176,30 @@ class Explorer {
   ExploreReport report_;
 };
 
+// A machine from which Explorer can start. `first` is its strategy until it gets another.
+Result<std::unique_ptr<Machine>> make_explored(const Scenario& scenario, const ExploreOptions& options,
+                                               Strategy& first) {
+  XS_TRY(auto machine, make_machine(scenario, options.backend, options.from));
+  if (options.from == nullptr) return machine;
+  MachineOptions machine_options;
+  machine_options.seed = options.seed;
+  machine_options.strategy = &first;
+  machine_options.from = options.from;
+  machine->reset(machine_options);
+  XS_TRY_STATUS(machine->prepare());
+  return machine;
+}
+
 // The failure once more with everything written down: trace, timeline, and the word of the software CPU.
 Status tell(const Scenario& scenario, const ExploreOptions& options, ExploreReport& report) {
   RunOptions run;
   run.backend = options.backend;
   run.schedule_text = format_schedule(report.shrunk);
   run.record_path = options.trace_path;
+  run.from = options.from;
   XS_TRY(report.failure, run_scenario(scenario, run));
   Outcome drawn;
-  XS_TRY(report.timeline, draw_timeline(scenario, options.backend, report.shrunk, drawn));
+  XS_TRY(report.timeline, draw_timeline(scenario, options.backend, report.shrunk, options.from, drawn));
   const auto& backends = scenario.backends;
   if (options.backend == BackendKind::kNative &&
       std::find(backends.begin(), backends.end(), BackendKind::kSoft) != backends.end()) {
@@ -177,7 +220,8 @@ Result<ExploreReport> explore(const Scenario& scenario, const ExploreOptions& op
   ExploreReport report;
   {
     // The machine goes before the failure is told: native guests lie at fixed addresses, one machine at a time.
-    XS_TRY(const auto machine, make_machine(scenario, options.backend));
+    const std::unique_ptr<Strategy> first = make_round_robin(options.seed);
+    XS_TRY(const auto machine, make_explored(scenario, options, *first));
     XS_TRY(report, Explorer(scenario, options, *machine).run());
   }
   if (report.failure) XS_TRY_STATUS(tell(scenario, options, report));

@@ -11,6 +11,7 @@
 #include "sim/explore/schedule.h"
 #include "sim/outcome.h"
 #include "sim/scenario.h"
+#include "sim/snapshot/snapshot.h"
 
 namespace xensim::sim {
 
@@ -22,6 +23,9 @@ struct ExploreOptions {
   uint64_t schedules = 10'000;  // to try, at most
   unsigned jobs = 1;            // processes that run them; the report is the same for any number
   std::string trace_path;       // where the trace of the shrunk failure goes; empty: none
+  // Every schedule begins here, each in a copy of the process; borrowed, and no trace is made. nullptr: at the
+  // beginning.
+  const Snapshot* from = nullptr;
   // Called now and then with the schedules tried so far; for a progress line alone.
   std::function<void(uint64_t)> on_progress;
 };
@@ -44,8 +48,8 @@ Result<ExploreReport> explore(const Scenario& scenario, const ExploreOptions& op
 std::vector<Decision> shrink_decisions(std::vector<Decision> decisions,
                                        const std::function<bool(const std::vector<Decision>&)>& fails);
 
-// Runs the scenario under the schedule and draws it. `outcome` is that run's.
+// Runs the scenario under the schedule, from the snapshot where there is one, and draws it. `outcome` is that run's.
 Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule,
-                                  Outcome& outcome);
+                                  const Snapshot* from, Outcome& outcome);
 
 }  // namespace xensim::sim

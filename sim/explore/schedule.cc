@@ -71,20 +71,26 @@ Result<Schedule> parse_schedule(const std::string& path, const std::string& text
   return schedule;
 }
 
-Result<std::string> scenario_hash(const Scenario& scenario) {
+Result<std::string> scenario_hash(const Scenario& scenario, const Snapshot* from) {
   XXH64_hash_t hash = XXH64(scenario.text.data(), scenario.text.size(), 0);
   for (const GuestConfig& guest : scenario.guests) {
     XS_TRY(const auto image, read_file(guest.image));
     hash = XXH64(image.data(), image.size(), hash);
   }
+  if (from != nullptr) {
+    hash = XXH64(from->machine.data(), from->machine.size(), hash);
+    hash = XXH64(from->core.data(), from->core.size(), hash);
+    for (const PackedPages& piece : from->memory) hash = XXH64(piece.packed.data(), piece.packed.size(), hash);
+  }
   return fmt::format("{:016x}", hash);
 }
 
-Status check_schedule(const Schedule& schedule, const Scenario& scenario, const std::string& path) {
+Status check_schedule(const Schedule& schedule, const Scenario& scenario, const Snapshot* from,
+                      const std::string& path) {
   if (schedule.scenario != scenario.name) {
     return input_error(fmt::format("{}: was made for scenario {}, not for {}", path, schedule.scenario, scenario.name));
   }
-  XS_TRY(const auto hash, scenario_hash(scenario));
+  XS_TRY(const auto hash, scenario_hash(scenario, from));
   if (schedule.hash != hash) {
     return input_error(
         fmt::format("{}: is stale: the scenario or its guest has changed since (hash {} then, {} now); explore again",

@@ -36,9 +36,11 @@ struct Schedule {
 std::string format_schedule(const Schedule& schedule);
 // kInput, naming file and line. `path` is for messages alone.
 Result<Schedule> parse_schedule(const std::string& path, const std::string& text);
-// 16 hexadecimal digits over the scenario's text (seed and schedule apart) and its guests' images.
-Result<std::string> scenario_hash(const Scenario& scenario);
+// 16 hexadecimal digits over the scenario's text (seed and schedule apart) and its guests' images, and over the
+// snapshot from which all runs begin, where there is one.
+Result<std::string> scenario_hash(const Scenario& scenario, const Snapshot* from = nullptr);
 // kInput where the schedule was made for another scenario, or for another state of it: says which.
-Status check_schedule(const Schedule& schedule, const Scenario& scenario, const std::string& path);
+Status check_schedule(const Schedule& schedule, const Scenario& scenario, const Snapshot* from,
+                      const std::string& path);
 
 }  // namespace xensim::sim

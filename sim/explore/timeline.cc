@@ -25,9 +25,12 @@ class MemorySink final : public traces::EventSink {
   void consume(traces::ByteView stream, uint32_t) override {
     bytes_.insert(bytes_.end(), stream.begin(), stream.end());
   }
+  void resume(const traces::CodecState& state) override { begin_ = state; }
   const std::vector<std::byte>& bytes() const { return bytes_; }
+  const traces::CodecState& begin() const { return begin_; }
 
  private:
+  traces::CodecState begin_;
   std::vector<std::byte> bytes_;
 };
 
@@ -180,20 +183,23 @@ std::string draw(const std::vector<Row>& rows, const std::vector<std::string>& l
 }  // namespace
 
 Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend, const Schedule& schedule,
-                                  Outcome& outcome) {
-  XS_TRY(const auto machine, make_machine(scenario, backend));
+                                  const Snapshot* from, Outcome& outcome) {
+  XS_TRY(const auto machine, make_machine(scenario, backend, from));
   const std::vector<std::string> labels = machine->labels();
   ReplayStrategy strategy(schedule.decisions, labels);
   MemorySink sink;
   MachineOptions options;
   options.strategy = &strategy;
   options.sink = &sink;
+  options.from = from;
   machine->reset(options);
+  XS_TRY_STATUS(machine->prepare());
   outcome = machine->run();
 
   std::vector<Row> rows;
   RowMaker maker(rows);
   traces::EventDecoder decoder;
+  decoder.resume(sink.begin());
   decoder.feed(sink.bytes());
   for (traces::Event event; !decoder.exhausted() && decoder.next(event);) maker.add(event);
 
@@ -208,8 +214,8 @@ Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend,
     words += fmt::format("{:>12} > {} is stopped at \"{}\", {} goes on\n", traces::describe_time(used.time),
                          used.decision.actor, used.decision.point, used.decision.to);
   }
-  const VirtualNs from = strategy.used().empty() ? VirtualNs{0} : strategy.used().front().time;
-  keep_what_matters(rows, from);
+  const VirtualNs since = strategy.used().empty() ? VirtualNs{0} : strategy.used().front().time;
+  keep_what_matters(rows, since);
   return words + draw(rows, labels);
 }
 

@@ -59,6 +59,7 @@ bool read_result(int pipe, ShareResult& result) {
 // A worker's life. Leaves without what the caller's end would do: its files and buffers are the caller's.
 [[noreturn]] void work(int in, int out, const Workers::Run& run) {
   std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
   Share share;
   while (read_all(in, &share, sizeof share)) {
     try {

@@ -26,6 +26,7 @@ GuestConfig guest_of(const OracleRun& run, const std::string& image, size_t numb
   guest.image = image;
   guest.vcpus = run.vcpus;
   guest.memory_bytes = uint64_t{run.memory_mib} << 20;
+  guest.hvm = run.hvm;
   return guest;
 }
 

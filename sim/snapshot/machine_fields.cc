@@ -113,7 +113,7 @@ void Machine::timer_or_index(xen::StateArchive& ar, DueId& id) {
     case DueKind::kExternal: return ar.check_below("index", id.external, scenario_.events.size());
     case DueKind::kInput: return ar.check_below("index", id.external, scenario_.inputs.size());
     case DueKind::kDevice:
-      if (id.external != pc::kPitTimer || domain_of(id.timer.vcpu.dom).config->platform != GuestPlatform::kPc) {
+      if (id.external != pc::kPitTimer || !domain_of(id.timer.vcpu.dom).config->has_pc_devices()) {
         ar.fail("a timer is of a device that there is not");
       }
       return;

@@ -77,6 +77,7 @@ Status Machine::restore(const Snapshot& snapshot) {
     return refuse(pages.error().message);
   }
   make_guests();
+  context_.time = snapshot.time;  // which the machine's own fields must confirm
   const auto core = core_.state->restore(snapshot.core, context_.time);
   if (!core) return refuse(core.error().message);
   if (!has_core_of_guests()) return refuse("the core's state has other domains than the scenario");
@@ -86,6 +87,7 @@ Status Machine::restore(const Snapshot& snapshot) {
   fields(ar);
   if (!ar.ok()) return refuse_field();
   if (ar.left() != 0) return refuse("machine state: there is more than a machine");
+  if (context_.time != snapshot.time) return refuse("it was made at another time than it says");
   return {};
 }
 

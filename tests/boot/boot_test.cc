@@ -95,3 +95,57 @@ TEST_CASE("a kernel that does not fit the guest's memory is refused") {
   CHECK(lines_of(refused.err).size() == 1);
   CHECK(refused.err.find("(--memory)") != std::string::npos);
 }
+
+TEST_CASE("a PC on two vCPUs, saved in the middle and restored, ends as the one that ran through") {
+  if (!have_kernel("6.1-cloud")) return;
+  const std::string cache = kernel_cache();
+  const std::string scenario = scratch_file(
+      "pc.toml", "[[guest]]\nimage = \"" + cache + "/6.1-cloud/vmlinuz\"\nbusybox = \"" + cache +
+                     "/busybox\"\nplatform = \"pc\"\nvcpus = 2\nmemory = \"128M\"\ncmdline = \"console=hvc0 quiet\"\n"
+                     "[machine]\ntime_limit = \"20s\"\n"
+                     "[[input]]\nat = \"3500ms\"\ntext = \"echo typed $((6*7))\\n\"\n"
+                     "[[input]]\nat = \"3800ms\"\ntext = \"poweroff -f\\n\"\n");
+  const std::string file = scratch_folder() + "/pc.snap";
+  const Ran ran = run_program({"run", "--json", scenario});
+  REQUIRE_MESSAGE(ran.status == 0, ran.err);
+  const Ran saved = run_program({"run", "--json", scenario, "--snapshot-at", "3100ms", "--save", file});
+  REQUIRE_MESSAGE(saved.status == 0, saved.err);
+  const Ran restored = run_program({"run", "--json", "--restore", file});
+  REQUIRE_MESSAGE(restored.status == 0, restored.err);
+  const auto whole = nlohmann::json::parse(ran.out), rest = nlohmann::json::parse(restored.out);
+  CHECK(has(console_of(ran.out), "typed 42"));
+  // The hash is over all events, those before the snapshot too, and over the memory that the guest leaves behind.
+  for (const char* key : {"trace_hash", "console", "instructions", "virtual_ns", "hypercalls"}) {
+    CAPTURE(key);
+    CHECK(rest[key] == whole[key]);
+  }
+}
+
+TEST_CASE("a kernel saved at its shell's prompt runs what it is told to, as often as one likes") {
+  if (!have_kernel("6.1-cloud")) return;
+  const std::string file = scratch_folder() + "/shell.snap";
+  const Ran saved = run_program({"boot", "--json", "--kernel", "debian:6.1-cloud", "--vcpus", "2", "--append", "quiet",
+                                 "--snapshot-at", "SHELL", "--save", file});
+  REQUIRE_MESSAGE(saved.status == 0, saved.err);
+  const std::string bytes = read_text(file);
+  CHECK(bytes.size() < size_t{48} << 20);
+  const auto exec = [&](const std::string& command) {
+    return run_program({"boot", "--json", "--restore", file, "--exec", command});
+  };
+  const Ran first = exec("echo 'it'\\''s' $((6*7)); nproc; exit 4");
+  REQUIRE_MESSAGE(first.status == 4, first.err);
+  const auto report = nlohmann::json::parse(first.out);
+  const auto console = console_of(first.out);
+  CHECK(has(console, "it's 42"));
+  CHECK(std::find(console.begin(), console.end(), "2") != console.end());
+  CHECK(nlohmann::json::parse(exec("echo 'it'\\''s' $((6*7)); nproc; exit 4").out)["trace_hash"] ==
+        report["trace_hash"]);
+  const Ran other = exec("seq 1 500 | md5sum");
+  CHECK(other.status == 0);
+  CHECK(has(console_of(other.out), "5705e3c0d0044b724281f9bcc7520d3a"));
+  const std::string cut = scratch_file("cut.snap", bytes.substr(0, bytes.size() / 2));
+  const Ran refused = run_program({"boot", "--restore", cut, "--exec", "true"});
+  CHECK(refused.status == 2);
+  CHECK(lines_of(refused.err).size() == 1);
+  CHECK(refused.err.find("cut.snap: truncated at offset " + std::to_string(bytes.size() / 2)) != std::string::npos);
+}

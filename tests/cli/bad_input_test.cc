@@ -45,6 +45,33 @@ TEST_CASE("a guest that does not fit its memory is refused") {
   check_refused({"run", guest, "--backend", "native"}, "runs on soft alone");
 }
 
+TEST_CASE("a machine that cannot be saved or restored is refused") {
+  const std::string guest = XENSIM_BINARY_DIR "/guests/hello.elf";
+  const std::string file = scratch_folder() + "/hello.snap";
+  REQUIRE(run_program({"run", guest, "--snapshot-at", "1us", "--save", file}).status == 0);
+  CHECK(run_program({"run", "--restore", file}).out == run_program({"run", guest}).out);
+  const std::string bytes = read_text(file);
+  check_refused({"run", "--restore", "nowhere.snap"}, "nowhere.snap: No such file");
+  check_refused({"run", "--restore", guest}, "hello.elf: is no snapshot (offset 0)");
+  check_refused({"run", "--restore", scratch_file("cut.snap", bytes.substr(0, bytes.size() / 2))},
+                "cut.snap: truncated at offset " + std::to_string(bytes.size() / 2));
+  std::string flipped = bytes;
+  flipped[flipped.size() / 2] = static_cast<char>(flipped[flipped.size() / 2] ^ 0x10);
+  check_refused({"run", "--restore", scratch_file("flipped.snap", flipped)}, "flipped.snap: damaged at offset ");
+  check_refused({"run", XENSIM_BINARY_DIR "/guests/evtchn_basics.elf", "--restore", file},
+                "hello.snap: was made from scenario");
+  check_refused({"run", "--restore", file, "--vcpus", "2"}, "--vcpus excludes --restore");
+  check_refused({"run", "--restore", file, "--record", "t.trace"}, "--record: a trace begins with its machine");
+  check_refused({"run", guest, "--snapshot-at", "1us"}, "--save");
+  check_refused({"run", guest, "--snapshot-at", "soon", "--save", file}, "neither SHELL nor a time");
+  const Ran late = run_program({"run", guest, "--snapshot-at", "9s", "--save", file});  // it has said something by then
+  CHECK(late.status == 2);
+  CHECK(late.err.find("--snapshot-at 9s: the run ended at") != std::string::npos);
+  check_refused({"run"}, "which scenario?");
+  check_refused({"explore", "--from-snapshot", file, "--backend", "soft"}, "excludes");
+  check_refused({"boot", "--restore", file, "--vcpus", "2"}, "excludes");
+}
+
 TEST_CASE("a comparison that cannot be is refused") {
   const std::string guest = XENSIM_BINARY_DIR "/guests/hello.elf";
   check_refused({"compare", "nowhere.elf"}, "nowhere.elf: no such file");

@@ -58,6 +58,15 @@ TEST_CASE("one flavour alone is shown") {
   CHECK(ran.out == "poll_lost: send: 0\npoll_lost: never woken\npoll_lost: success\npoll_lost= poweroff\n");
 }
 
+// What the real Xen 4.17.7 answered a type=hvm domain: XENFEAT_hvm_pirqs (bit 10) beside what type=pvh has.
+TEST_CASE("a type=hvm domain says that it has PIRQs") {
+  const Ran pvh = run_program({"compare", kHello, "--flavour", "xen"});
+  CHECK(pvh.out.find("hello: XENVER_get_features 0: 0, 0x12305\n") != std::string::npos);
+  const Ran hvm = run_program({"compare", kHello, "--flavour", "xen", "--hvm"});
+  CHECK(hvm.status == 0);
+  CHECK(hvm.out.find("hello: XENVER_get_features 0: 0, 0x12705\n") != std::string::npos);
+}
+
 TEST_CASE("the same as the real one: status 0") {
   const Variable oracles("XENSIM_ORACLES", stand_in(XENSIM_SOURCE_DIR "/tests/oracle/poll_lost.kvm.txt"));
   const Ran ran = run_program({"compare", kPollLost, "--vcpus", "2", "--with", "kvm"});

@@ -585,6 +585,42 @@ points_a:
   .globl points_b
 points_b:
   hlt
+# RDI: where results go; RSP: a stack. Arithmetic of every kind with state that lasts: x87 stack, control words,
+# rounding, direction flag, carry.
+snippet fpu_mix
+  fninit
+  fldpi
+  fldl2e
+  fmul %st(1), %st
+  pushq $0x5f80
+  ldmxcsr (%rsp)
+  pushq $0x0f7f
+  fldcw (%rsp)
+  movl $20, %ecx
+  cvtsi2sdl %ecx, %xmm1
+  movq %rsp, %rax
+  movq %rax, %xmm9
+  std
+1:
+  fadd %st(1), %st
+  fsqrt
+  sqrtsd %xmm1, %xmm2
+  addsd %xmm2, %xmm1
+  pxor %xmm1, %xmm9
+  cmpl $10, %ecx
+  adcq %rax, %rbx
+  decl %ecx
+  jnz 1b
+  pushfq
+  popq (%rdi)
+  cld
+  movdqu %xmm1, 16(%rdi)
+  movdqu %xmm9, 32(%rdi)
+  stmxcsr 48(%rdi)
+  fnstenv 64(%rdi)
+  fstpt 128(%rdi)
+  fstpt 144(%rdi)
+  hlt
 
 # --- NMIs: EDI counts those taken, ESI the handlers that came to their end; the port write is where the test raises more ---
   .macro nmi_snippets suffix, cs

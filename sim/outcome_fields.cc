@@ -1,0 +1,48 @@
+// See outcome_fields.h.
+#include "sim/outcome_fields.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint64_t kMostLines = 1 << 24, kMostText = 1 << 28;
+
+void failure_fields(xen::StateArchive& ar, Failure& failure) {
+  ar.one_of("kind", failure.kind, FailureKind::kExpectation);
+  ar("message", failure.message, kMostText);
+  ar("where", failure.where, kMostText);
+  ar("report", failure.report, kMostText);
+}
+
+}  // namespace
+
+void outcome_fields(xen::StateArchive& ar, Outcome& outcome) {
+  bool failed = outcome.failure.has_value();
+  ar("failed", failed);
+  if (ar.loading() && failed) outcome.failure.emplace();
+  if (failed) failure_fields(ar, *outcome.failure);
+  const uint64_t lines = ar.size("console", outcome.console.size(), kMostLines);
+  if (ar.loading()) outcome.console.resize(lines);
+  for (ConsoleLine& line : outcome.console) {
+    ar("dom", line.dom);
+    ar("guest", line.guest, kMostText);
+    ar("text", line.text, kMostText);
+  }
+  const uint64_t ends = ar.size("ends", outcome.ends.size(), kMostLines);
+  if (ar.loading()) outcome.ends.resize(ends);
+  for (DomainEnd& end : outcome.ends) {
+    ar("dom", end.dom);
+    ar("guest", end.guest, kMostText);
+    ar("how", end.how, kMostText);
+  }
+  ar("instructions", outcome.instructions);
+  ar("virtual_ns", outcome.virtual_ns);
+  ar("hypercalls", outcome.hypercalls);
+  ar("points", outcome.points);
+  ar("switches", outcome.switches);
+  ar("test_exit", outcome.test_exit);
+  ar("trace_hash", outcome.trace_hash, kMostText);
+  ar("saved", outcome.saved);
+}
+
+}  // namespace xensim::sim
