@@ -64,10 +64,12 @@ std::vector<std::string> BootSummary::lines(uint64_t virtual_ns, uint64_t ns_per
   }
   const double idle = 100.0 * static_cast<double>(virtual_ns - std::min(busy_ns, virtual_ns)) /
                       static_cast<double>(std::max<uint64_t>(virtual_ns, 1));
-  return {"hypercalls: " + by_count(hypercalls_, hypercall_name),
-          "exits: " + by_count(exits_, [](const std::string& kind) { return kind; }),
-          fmt::format("interrupts: {}, events from outside: {}", upcalls_, external_events_),
-          fmt::format("memory hash: {:016x}", memory_hash_), fmt::format("virtual time: idle {:.1f} %{}", idle, vcpus)};
+  std::vector<std::string> lines{"hypercalls: " + by_count(hypercalls_, hypercall_name),
+                                 "exits: " + by_count(exits_, [](const std::string& kind) { return kind; }),
+                                 fmt::format("interrupts: {}, events from outside: {}", upcalls_, external_events_)};
+  if (memory_hash_) lines.push_back(fmt::format("memory hash: {:016x}", *memory_hash_));
+  lines.push_back(fmt::format("virtual time: idle {:.1f} %{}", idle, vcpus));
+  return lines;
 }
 
 }  // namespace xensim::sim

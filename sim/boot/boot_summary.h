@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class BootSummary final : public traces::EventSink {
   std::map<uint64_t, uint64_t> hypercalls_;    // by number
   std::map<uint32_t, uint64_t> instructions_;  // by vCPU
   std::map<std::string, uint64_t> exits_;      // by kind
-  uint64_t memory_hash_ = 0;
+  std::optional<uint64_t> memory_hash_;        // a machine that is saved has none: it has not ended
   uint64_t upcalls_ = 0, external_events_ = 0;
 };
 
