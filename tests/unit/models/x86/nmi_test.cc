@@ -34,7 +34,7 @@ struct NmiMachine : TestMachine {
     width.wide ? long64(width.loop, width.forward) : protected32(width.loop, width.forward);
     gate(2, handler);
     gate(3, width.plain_return);
-    on_call = [this, more](VcpuId vcpu) {
+    on_call = [this](VcpuId vcpu) {
       for (unsigned i = 0; i < std::exchange(left_, 0); ++i) cpu->raise_nmi(vcpu);
     };
     left_ = more;
