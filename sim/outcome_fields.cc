@@ -21,20 +21,16 @@ void outcome_fields(xen::StateArchive& ar, Outcome& outcome) {
   ar("failed", failed);
   if (ar.loading() && failed) outcome.failure.emplace();
   if (failed) failure_fields(ar, *outcome.failure);
-  const uint64_t lines = ar.size("console", outcome.console.size(), kMostLines);
-  if (ar.loading()) outcome.console.resize(lines);
-  for (ConsoleLine& line : outcome.console) {
+  ar.each("console", outcome.console, kMostLines, [&](ConsoleLine& line) {
     ar("dom", line.dom);
     ar("guest", line.guest, kMostText);
     ar("text", line.text, kMostText);
-  }
-  const uint64_t ends = ar.size("ends", outcome.ends.size(), kMostLines);
-  if (ar.loading()) outcome.ends.resize(ends);
-  for (DomainEnd& end : outcome.ends) {
+  });
+  ar.each("ends", outcome.ends, kMostLines, [&](DomainEnd& end) {
     ar("dom", end.dom);
     ar("guest", end.guest, kMostText);
     ar("how", end.how, kMostText);
-  }
+  });
   ar("instructions", outcome.instructions);
   ar("virtual_ns", outcome.virtual_ns);
   ar("hypercalls", outcome.hypercalls);

@@ -15,13 +15,11 @@ constexpr uint64_t kMostWatches = 4096, kMostTransactions = 64, kMostChanges = 1
 
 void node_fields(xen::StateArchive& ar, XsStore::Node& node) {
   ar("value", node.value, kMostText);
-  const uint64_t count = ar.size("permissions", node.permissions.size(), kMostPermissions);
-  if (ar.loading()) node.permissions.resize(count);
-  if (node.permissions.empty()) return ar.fail("a node of the store belongs to nobody");
-  for (XsPermission& each : node.permissions) {
-    ar("letter", each.letter);
-    ar("dom", each.dom);
-  }
+  ar.each("permissions", node.permissions, kMostPermissions, [&](XsPermission& permission) {
+    ar("letter", permission.letter);
+    ar("dom", permission.dom);
+  });
+  if (node.permissions.empty()) ar.fail("a node of the store belongs to nobody");
 }
 
 struct Flat {
@@ -68,13 +66,11 @@ void XsStore::fields(xen::StateArchive& ar) {
 }
 
 void XsConnection::fields(xen::StateArchive& ar) {
-  const uint64_t watches = ar.size("watches", watches_.size(), kMostWatches);
-  if (ar.loading()) watches_.resize(watches);
-  for (Watch& watch : watches_) {
+  ar.each("watches", watches_, kMostWatches, [&](Watch& watch) {
     ar("path", watch.path, kMostPath);
     ar("given", watch.given, kMostPath);
     ar("token", watch.token, kMostPath);
-  }
+  });
   const uint64_t count = ar.size("transactions", transactions_.size(), kMostTransactions);
   if (ar.loading()) transactions_.clear();
   auto next = transactions_.begin();
@@ -84,15 +80,11 @@ void XsConnection::fields(xen::StateArchive& ar) {
     Transaction& transaction = ar.loading() ? transactions_[id] : next->second;
     transaction.store.fields(ar);
     ar("began", transaction.began);
-    const uint64_t changes = ar.size("changed", transaction.changed.size(), kMostChanges);
-    if (ar.loading()) transaction.changed.resize(changes);
-    for (std::string& path : transaction.changed) ar("path", path, kMostPath);
+    ar.each("changed", transaction.changed, kMostChanges, [&](std::string& path) { ar("path", path, kMostPath); });
     if (!ar.loading()) ++next;
   }
   ar("next_transaction", next_transaction_);
-  const uint64_t events = ar.size("events", events_.size(), kMostMessages);
-  if (ar.loading()) events_.resize(events);
-  for (XsMessage& event : events_) message_fields(ar, event);
+  ar.each("events", events_, kMostMessages, [&](XsMessage& event) { message_fields(ar, event); });
 }
 
 void XsServer::fields(xen::StateArchive& ar) {

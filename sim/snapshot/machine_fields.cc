@@ -94,9 +94,7 @@ void Machine::due_fields(xen::StateArchive& ar) {
     if (!ar.ok()) return;
     if (ar.loading()) events_due_.arm(id, at);
   }
-  const uint64_t timers = ar.size("due_timers", due_timers_.size(), kMostDue);
-  if (ar.loading()) due_timers_.resize(timers, xen::TimerId{});
-  for (xen::TimerId& timer : due_timers_) timer_field(ar, timer);
+  ar.each("due_timers", due_timers_, kMostDue, [&](xen::TimerId& timer) { timer_field(ar, timer); });
   ar("due_external", due_external_, kMostDue);
   for (const uint32_t index : due_external_) ar.check_below("due_external", index, scenario_.events.size());
   port_fields(ar, "due_outside", due_outside_);
@@ -147,15 +145,13 @@ void Machine::outcome_fields(xen::StateArchive& ar) {
   ar("points", outcome_.points);
   ar("switches", outcome_.switches);
   ar("test_exit", outcome_.test_exit);
-  const uint64_t lines = ar.size("console", outcome_.console.size(), kMostLines);
-  if (ar.loading()) outcome_.console.resize(lines);
-  for (ConsoleLine& line : outcome_.console) {
+  ar.each("console", outcome_.console, kMostLines, [&](ConsoleLine& line) {
     ar("dom", line.dom);
     ar("text", line.text, kMostText);
     if (!ar.ok()) return;
     if (line.dom.v < 1 || line.dom.v > domains_.size()) return ar.fail("a console line is of no guest");
     line.guest = domain_of(line.dom).config->name;
-  }
+  });
 }
 
 // The trace so far, as far as what follows depends on it: what the encoder remembers, and the hash on its way.

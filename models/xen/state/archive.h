@@ -109,6 +109,16 @@ class StateArchive {
     if (loading()) field.resize(count);
     for (size_t i = 0; i < field.size() && ok(); ++i) element(name, i, field[i]);
   }
+  // A list of structs which have no table of their own: `fields` is called with each of them.
+  template <class List, class Fields>
+  void each(const char* name, List& list, uint64_t most, Fields fields) {
+    const uint64_t count = size(name, list.size(), most);
+    if (loading()) list.resize(count);
+    for (auto& element : list) {
+      if (!ok()) return;
+      fields(element);
+    }
+  }
   template <class T>
   void operator()(const char* name, std::deque<T>& field, uint64_t most) {
     std::vector<T> list(field.begin(), field.end());

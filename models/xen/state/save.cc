@@ -64,9 +64,7 @@ void timer(StateArchive& ar, std::pair<TimerId, VirtualNs>& timer) {
 }
 
 void all_timers(StateArchive& ar, ArmedTimers& timers) {
-  const uint64_t count = ar.size("timers", timers.size(), kMostTimers);
-  if (ar.loading()) timers.resize(count);
-  for (auto& each : timers) timer(ar, each);
+  ar.each("timers", timers, kMostTimers, [&](auto& armed) { timer(ar, armed); });
 }
 
 void all_fields(StateArchive& ar, const Hypervisor& hv) {
