@@ -7,24 +7,14 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 
+#include "sim/child_process.h"
 #include "sim/outcome_fields.h"
 
 namespace xensim::sim {
 
 namespace {
-
-bool write_all(int pipe, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(pipe, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(put));
-  }
-  return true;
-}
 
 std::vector<std::byte> read_to_end(int pipe) {
   std::vector<std::byte> bytes;
@@ -40,8 +30,7 @@ std::vector<std::byte> read_to_end(int pipe) {
 // The copy's life. It leaves without what the caller's end would do: files and buffers are the caller's.
 [[noreturn]] void live(int out, const std::function<void()>& job,
                        const std::function<void(xen::StateArchive&)>& fields) {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  take_default_signals();
   try {
     job();
     xen::StateWriter ar;
@@ -73,8 +62,7 @@ Status run_in_copy(const std::function<void()>& job, const std::function<void(xe
   while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return input_error(fmt::format("a copy of the process ended with {} {}", WIFSIGNALED(status) ? "signal" : "status",
-                                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+    return input_error("a copy of the process ended with " + how_it_ended(status));
   }
   xen::StateReader ar(bytes);
   fields(ar);

@@ -24,14 +24,12 @@ constexpr uint64_t kLongestRound = 16384;
 
 void decision_fields(xen::StateArchive& ar, std::vector<Decision>& decisions) {
   constexpr uint64_t kMostDecisions = 1 << 24, kMostText = 1 << 16;
-  const uint64_t count = ar.size("decisions", decisions.size(), kMostDecisions);
-  if (ar.loading()) decisions.resize(count);
-  for (Decision& decision : decisions) {
+  ar.each("decisions", decisions, kMostDecisions, [&](Decision& decision) {
     ar("actor", decision.actor, kMostText);
     ar("point", decision.point, kMostText);
     ar("occurrence", decision.occurrence);
     ar("to", decision.to, kMostText);
-  }
+  });
 }
 
 class Explorer {

@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <span>
+
+#include "sim/child_process.h"
 
 namespace xensim::sim {
 
@@ -16,52 +19,25 @@ namespace {
 
 constexpr uint64_t kNone = ~uint64_t{0};
 
-// All of it, or false: the other side is gone.
-bool read_all(int pipe, void* to, size_t bytes) {
-  auto* at = static_cast<char*>(to);
-  while (bytes > 0) {
-    const ssize_t got = ::read(pipe, at, bytes);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    at += got;
-    bytes -= static_cast<size_t>(got);
-  }
-  return true;
-}
-
-bool write_all(int pipe, const void* from, size_t bytes) {
-  const auto* at = static_cast<const char*>(from);
-  while (bytes > 0) {
-    const ssize_t put = ::write(pipe, at, bytes);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    at += put;
-    bytes -= static_cast<size_t>(put);
-  }
-  return true;
-}
-
 // On the wire: two numbers, how many points follow and which schedule failed, then the points.
 bool write_result(int pipe, const ShareResult& result) {
   const std::array<uint64_t, 2> head = {result.points.size(), result.failed.value_or(kNone)};
-  return write_all(pipe, head.data(), sizeof head) &&
-         write_all(pipe, result.points.data(), result.points.size() * sizeof(uint64_t));
+  return write_all(pipe, std::as_bytes(std::span(head))) && write_all(pipe, std::as_bytes(std::span(result.points)));
 }
 
 bool read_result(int pipe, ShareResult& result) {
   std::array<uint64_t, 2> head{};
-  if (!read_all(pipe, head.data(), sizeof head)) return false;
+  if (!read_all(pipe, std::as_writable_bytes(std::span(head)))) return false;
   if (head[1] != kNone) result.failed = head[1];
   result.points.resize(head[0]);
-  return read_all(pipe, result.points.data(), head[0] * sizeof(uint64_t));
+  return read_all(pipe, std::as_writable_bytes(std::span(result.points)));
 }
 
 // A worker's life. Leaves without what the caller's end would do: its files and buffers are the caller's.
 [[noreturn]] void work(int in, int out, const Workers::Run& run) {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  take_default_signals();
   Share share;
-  while (read_all(in, &share, sizeof share)) {
+  while (read_all(in, std::as_writable_bytes(std::span(&share, 1)))) {
     try {
       if (!write_result(out, run(share))) _exit(0);
     } catch (...) {
@@ -120,11 +96,10 @@ Error Workers::death_of(Worker& worker, const Share& share) {
   int status = 0;
   waitpid(worker.process, &status, 0);
   worker.process = -1;
-  return {ErrorKind::kEnvironment,
-          fmt::format(
-              "a process that ran every {}. schedule from {} to {} ended with {} {}; --jobs 1 runs them in this one",
-              share.step, share.first + 1, share.end, WIFSIGNALED(status) ? "signal" : "status",
-              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status))};
+  return {
+      ErrorKind::kEnvironment,
+      fmt::format("a process that ran every {}. schedule from {} to {} ended with {}; --jobs 1 runs them in this one",
+                  share.step, share.first + 1, share.end, how_it_ended(status))};
 }
 
 Result<std::vector<ShareResult>> Workers::run(uint64_t first, uint64_t end, uint64_t length) {
@@ -134,7 +109,7 @@ Result<std::vector<ShareResult>> Workers::run(uint64_t first, uint64_t end, uint
     void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);
     ~Quiet() { std::signal(SIGPIPE, before); }
   } quiet;
-  for (size_t i = 0; i < workers_.size(); ++i) write_all(workers_[i].to, &shares[i], sizeof(Share));
+  for (size_t i = 0; i < workers_.size(); ++i) write_all(workers_[i].to, std::as_bytes(std::span(&shares[i], 1)));
   std::vector<ShareResult> results(workers_.size());
   for (size_t i = 0; i < workers_.size(); ++i) {
     if (!read_result(workers_[i].from, results[i])) return tl::unexpected(death_of(workers_[i], shares[i]));
