@@ -69,15 +69,15 @@ Status Machine::restore(const Snapshot& snapshot) {
   if (allocated < memory_.allocated() || allocated > memory_.size() || allocated % kPageSize != 0) {
     ar.fail(fmt::format("allocated is {:#x}, which this machine's memory cannot be", allocated));
   }
-  // The core's clocks are checked against the machine's.
+  // Needed now: the core's clocks are checked against it.
   ar.below("time", context_.time, kMostTime);
   if (!ar.ok()) return refuse_field();
+  if (context_.time != snapshot.time) return refuse("it was made at another time than it says");
   memory_.allocate(allocated - memory_.allocated());
   if (const Status pages = unpack_pages(snapshot.memory, memory_.host(Maddr{0}, allocated)); !pages) {
     return refuse(pages.error().message);
   }
   make_guests();
-  context_.time = snapshot.time;  // which the machine's own fields must confirm
   const auto core = core_.state->restore(snapshot.core, context_.time);
   if (!core) return refuse(core.error().message);
   if (!has_core_of_guests()) return refuse("the core's state has other domains than the scenario");
@@ -87,7 +87,6 @@ Status Machine::restore(const Snapshot& snapshot) {
   fields(ar);
   if (!ar.ok()) return refuse_field();
   if (ar.left() != 0) return refuse("machine state: there is more than a machine");
-  if (context_.time != snapshot.time) return refuse("it was made at another time than it says");
   return {};
 }
 

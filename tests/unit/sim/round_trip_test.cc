@@ -2,25 +2,12 @@
 // the same as if it had not been.
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <filesystem>
-
 #include "sim/explore/strategies/strategies.h"
 #include "sim/run.h"
+#include "tests/unit/sim/scenario_paths.h"
 
 namespace xensim::sim {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::vector<std::string> scenario_paths() {
-  std::vector<std::string> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(XENSIM_SOURCE_DIR "/scenarios")) {
-    if (entry.path().extension() == ".toml") paths.push_back(entry.path().string());
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
 
 struct Run {
   std::string hash;

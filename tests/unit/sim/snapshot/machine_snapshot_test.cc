@@ -3,24 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "sim/run.h"
 #include "sim/soft_machine.h"
+#include "tests/unit/sim/scenario_paths.h"
 
 namespace xensim::sim {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::vector<std::string> scenario_paths() {
-  std::vector<std::string> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(XENSIM_SOURCE_DIR "/scenarios")) {
-    if (entry.path().extension() == ".toml") paths.push_back(entry.path().string());
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
 
 struct Ran {
   std::string hash;
@@ -96,6 +85,23 @@ TEST_CASE("a restored machine goes on as the one that was not interrupted") {
   }
   CHECK(runs >= 10);
   CHECK(snapshots >= 3 * runs);
+}
+
+TEST_CASE("a snapshot of another time than its head says is refused") {
+  const auto scenario =
+      load_scenario(XENSIM_SOURCE_DIR "/scenarios/ipi/ping_pong.toml", {XENSIM_BINARY_DIR "/guests"}, {});
+  REQUIRE(scenario.has_value());
+  auto machine = make_machine(*scenario, BackendKind::kSoft);
+  REQUIRE(machine.has_value());
+  Ran saved = run(**machine, VirtualNs{1}, nullptr);
+  REQUIRE(saved.snapshot.has_value());
+  ++saved.snapshot->time.v;
+  MachineOptions options;
+  options.from = &*saved.snapshot;
+  (*machine)->reset(options);
+  const Status prepared = (*machine)->prepare();
+  REQUIRE_FALSE(prepared.has_value());
+  CHECK(prepared.error().message == "snapshot: it was made at another time than it says");
 }
 
 }  // namespace
