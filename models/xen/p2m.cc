@@ -63,15 +63,16 @@ void P2m::replace(Gfn gfn, P2mEntry found, P2mEntry entry) {
     const uint64_t index = gfn.v - range->first_gfn;
     range->overridden[index / 64].fetch_or(uint64_t{1} << (index % 64), std::memory_order_release);
   }
+  show(gfn, entry);
+}
+
+void P2m::show(Gfn gfn, P2mEntry entry) {
   platform_.set_mapping(dom_, gfn, entry.is_hole() ? std::nullopt : Maybe(entry.frame),
                         entry.type != PageType::kGrantRo);
 }
 
 void P2m::announce() {
-  for (const auto& [gfn, entry] : overrides_.all()) {
-    platform_.set_mapping(dom_, Gfn{gfn}, entry.is_hole() ? std::nullopt : Maybe(entry.frame),
-                          entry.type != PageType::kGrantRo);
-  }
+  for (const auto& [gfn, entry] : overrides_.all()) show(Gfn{gfn}, entry);
 }
 
 Maybe<Gfn> P2m::gfn_of(Mfn frame) const {

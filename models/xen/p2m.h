@@ -151,6 +151,8 @@ class P2m {
     }
     return nullptr;
   }
+  // Tells the Platform.
+  void show(Gfn gfn, P2mEntry entry);
   void forget_location(P2mEntry entry, Gfn gfn) XS_REQUIRES(lock);
   void reveal(Gfn gfn) XS_REQUIRES(lock);
 

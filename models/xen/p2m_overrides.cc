@@ -5,11 +5,6 @@
 #include "models/base/check.h"
 
 namespace xensim::xen {
-namespace {
-
-constexpr size_t kFewNodes = 256;
-
-}  // namespace
 
 P2mOverrides::Leaf* P2mOverrides::leaf_of(uint64_t gfn) const {
   const unsigned levels = levels_.load(std::memory_order_acquire);

@@ -86,7 +86,8 @@ class P2mOverrides {
   std::atomic<unsigned> levels_{0};   // of inner nodes; numbers of up to (levels_ + 1) * kBits bits have a place
   // Grows by 1 where nodes begin to be moved, and where that is done.
   std::atomic<uint32_t> moves_{0};
-  size_t prune_at_ = 256;  // nodes
+  static constexpr size_t kFewNodes = 256;
+  size_t prune_at_ = kFewNodes;
 
   Pool<Node> inner_;
   Pool<Leaf> leaves_;
