@@ -4,14 +4,13 @@
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "bench/cpu_clock.h"
 #include "bench/plain_platform.h"
+#include "bench/value_or_die.h"
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
 #include "sim/replay/core_replay.h"
@@ -22,13 +21,6 @@ namespace {
 
 using namespace xensim;
 using namespace xensim::sim;
-
-template <class T>
-T value_or_die(Result<T> result) {
-  if (result) return std::move(*result);
-  std::fprintf(stderr, "%s\n", result.error().message.c_str());
-  std::exit(1);
-}
 
 // A scenario of scenarios/, or an ELF of the benchmark's own.
 Scenario scenario_of(const std::string& path) {

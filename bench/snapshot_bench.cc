@@ -2,11 +2,10 @@
 // with a file as the first argument (`xensim boot --snapshot-at SHELL --save FILE`) of that one.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
+#include "bench/value_or_die.h"
 #include "models/base/check.h"
 #include "sim/cli/snapshot_options.h"
 #include "sim/explore/strategies/strategies.h"
@@ -18,13 +17,6 @@ namespace {
 
 using namespace xensim;
 using namespace xensim::sim;
-
-template <class T>
-T value_or_die(Result<T> result) {
-  if (result) return std::move(*result);
-  std::fprintf(stderr, "%s\n", result.error().message.c_str());
-  std::exit(1);
-}
 
 std::string& file() {
   static std::string path;

@@ -81,19 +81,14 @@ static void leaves(void) {
   xs_printf("next base: %s\n", c.eax > xs_cpuid_base && c.eax < xs_cpuid_base + 0x1000 ? sign : "nothing");
 }
 
-static volatile unsigned faults;
-static void on_gp(struct xs_regs* regs) {
-  faults++;
-#ifdef __x86_64__
-  regs->rip += 2; /* WRMSR and RDMSR */
-#else
-  regs->eip += 2;
-#endif
-}
 static void say_wrmsr(const char* what, uint32_t msr, uint64_t v) {
-  faults = 0;
-  xs_wrmsr(msr, v);
-  xs_printf("%s: %s\n", what, faults ? "#GP" : "done");
+  xs_printf("%s: %s\n", what, probe_wrmsr_faults(msr, v) ? "#GP" : "done");
+}
+
+static void say_rdmsr(uint32_t msr) {
+  uint64_t v;
+  const int faults = probe_rdmsr_faults(msr, &v);
+  xs_printf("read: %s, 0x%llx\n", faults ? "#GP" : "done", (unsigned long long)v);
 }
 
 static void page(void) {
@@ -106,7 +101,7 @@ static void page(void) {
     xs_printf(" %s", s[5] == 0x0f && s[6] == 1 && (s[7] == 0xc1 || s[7] == 0xd9) ? "call" : "none");
     xs_printf(" %02x%s then %02x %02x %02x\n", s[8], "", s[9], s[10], s[31]);
   }
-  xs_on_vector(13, on_gp);
+  probe_catch_msr_faults();
   uint64_t at = xs_gpa(buffer);
   say_wrmsr("page index 1", msr, at | 1);
   say_wrmsr("page index 0xfff", msr, at | 0xfff);
@@ -118,13 +113,9 @@ static void page(void) {
   unsigned n = 0;
   for (unsigned i = 0; i < XS_PAGE; i++) n += buffer[i] == xs_hypercall_page[i];
   xs_printf("it is the same page: %s\n", n == XS_PAGE ? "yes" : "no");
-  faults = 0;
-  uint64_t v = xs_rdmsr(msr);
-  xs_printf("read: %s, 0x%llx\n", faults ? "#GP" : "done", faults ? 0 : (unsigned long long)v);
+  say_rdmsr(msr);
   say_wrmsr("the next register", msr + 1, at);
-  faults = 0;
-  v = xs_rdmsr(msr + 1);
-  xs_printf("read: %s, 0x%llx\n", faults ? "#GP" : "done", faults ? 0 : (unsigned long long)v);
+  say_rdmsr(msr + 1);
 }
 
 static struct { uint64_t v[24]; } zeroes;

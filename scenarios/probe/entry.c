@@ -35,32 +35,18 @@ static void hypercall_page(void) {
   }
 }
 
-static volatile unsigned faults;
-
-static void on_gp(struct xs_regs* regs) {
-  faults++;
-#ifdef __x86_64__
-  regs->rip += 2; /* WRMSR and RDMSR are two bytes */
-#else
-  regs->eip += 2;
-#endif
-}
-
 static void show_wrmsr(const char* what, uint32_t msr, uint64_t value) {
-  faults = 0;
-  xs_wrmsr(msr, value);
-  xs_printf("WRMSR %s: %s\n", what, faults ? "#GP" : "taken");
+  xs_printf("WRMSR %s: %s\n", what, probe_wrmsr_faults(msr, value) ? "#GP" : "taken");
 }
 
 static void msrs(void) {
   const uint32_t msr = xs_cpuid(xs_cpuid_base + 2, 0).ebx;
-  xs_on_vector(13, on_gp);
+  probe_catch_msr_faults();
   show_wrmsr("page 0", msr, xs_gpa(page));
   show_wrmsr("page 1", msr, xs_gpa(page) + 1);
   show_wrmsr("page 4095", msr, xs_gpa(page) + 4095);
-  faults = 0;
-  xs_rdmsr(msr);
-  xs_printf("RDMSR of the same: %s\n", faults ? "#GP" : "taken");
+  uint64_t value;
+  xs_printf("RDMSR of the same: %s\n", probe_rdmsr_faults(msr, &value) ? "#GP" : "taken");
 }
 
 /* Numbers that Xen gives to no HVM guest; those behind 63 are beyond the hypercall page. */

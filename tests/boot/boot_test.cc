@@ -36,6 +36,18 @@ void check_golden(const std::string& trace) {
   MESSAGE("no golden hash is recorded for " << key << "which gave " << field(info, "trace hash: "));
 }
 
+// A scenario of 6.1-cloud with a shell at which "typed 42" is made at one time, and the end at another; `keys` are more
+// of the guest's. Gives its path.
+std::string typed_scenario(const std::string& name, const std::string& keys, const std::string& typed,
+                           const std::string& end) {
+  const std::string cache = kernel_cache();
+  return scratch_file(name, "[[guest]]\nimage = \"" + cache + "/6.1-cloud/vmlinuz\"\nbusybox = \"" + cache +
+                                "/busybox\"\n" + keys + "\nmemory = \"128M\"\ncmdline = \"console=hvc0 quiet\"\n" +
+                                "[machine]\ntime_limit = \"20s\"\n" + "[[input]]\nat = \"" + typed +
+                                "\"\ntext = \"echo typed $((6*7))\\n\"\n" + "[[input]]\nat = \"" + end +
+                                "\"\ntext = \"poweroff -f\\n\"\n");
+}
+
 }  // namespace
 
 TEST_CASE("6.1 boots as a PVH guest on two vCPUs as on the real Xen, a second boot is the same to the bit") {
@@ -69,13 +81,7 @@ TEST_CASE("6.1 boots as a PVH guest on two vCPUs as on the real Xen, a second bo
 TEST_CASE(
     "what is typed on a kernel's console is recorded, and comes again where the trace is replayed and run again") {
   if (!have_kernel("6.1-cloud")) return;
-  const std::string cache = kernel_cache();
-  const std::string scenario = scratch_file(
-      "typed.toml", "[[guest]]\nimage = \"" + cache + "/6.1-cloud/vmlinuz\"\nbusybox = \"" + cache +
-                        "/busybox\"\nplatform = \"pvh\"\nmemory = \"128M\"\ncmdline = \"console=hvc0 quiet\"\n"
-                        "[machine]\ntime_limit = \"20s\"\n"
-                        "[[input]]\nat = \"2500ms\"\ntext = \"echo typed $((6*7))\\n\"\n"
-                        "[[input]]\nat = \"2800ms\"\ntext = \"poweroff -f\\n\"\n");
+  const std::string scenario = typed_scenario("typed.toml", "platform = \"pvh\"", "2500ms", "2800ms");
   const std::string trace = scratch_folder() + "/typed.trace";
   const Ran ran = run_program({"run", "--json", scenario, "--record", trace});
   REQUIRE_MESSAGE(ran.status == 0, ran.err);
@@ -98,13 +104,7 @@ TEST_CASE("a kernel that does not fit the guest's memory is refused") {
 
 TEST_CASE("a PC on two vCPUs, saved in the middle and restored, ends as the one that ran through") {
   if (!have_kernel("6.1-cloud")) return;
-  const std::string cache = kernel_cache();
-  const std::string scenario = scratch_file(
-      "pc.toml", "[[guest]]\nimage = \"" + cache + "/6.1-cloud/vmlinuz\"\nbusybox = \"" + cache +
-                     "/busybox\"\nplatform = \"pc\"\nvcpus = 2\nmemory = \"128M\"\ncmdline = \"console=hvc0 quiet\"\n"
-                     "[machine]\ntime_limit = \"20s\"\n"
-                     "[[input]]\nat = \"3500ms\"\ntext = \"echo typed $((6*7))\\n\"\n"
-                     "[[input]]\nat = \"3800ms\"\ntext = \"poweroff -f\\n\"\n");
+  const std::string scenario = typed_scenario("pc.toml", "platform = \"pc\"\nvcpus = 2", "3500ms", "3800ms");
   const std::string file = scratch_folder() + "/pc.snap";
   const Ran ran = run_program({"run", "--json", scenario});
   REQUIRE_MESSAGE(ran.status == 0, ran.err);

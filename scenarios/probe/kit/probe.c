@@ -96,3 +96,29 @@ void* probe_noncanonical(void) {
   return probe_edge();
 #endif
 }
+
+static volatile unsigned msr_faults;
+
+static void on_msr_fault(struct xs_regs* regs) {
+  msr_faults++;
+#ifdef __x86_64__
+  regs->rip += 2; /* WRMSR and RDMSR are two bytes */
+#else
+  regs->eip += 2;
+#endif
+}
+
+void probe_catch_msr_faults(void) { xs_on_vector(13, on_msr_fault); }
+
+int probe_wrmsr_faults(uint32_t msr, uint64_t value) {
+  msr_faults = 0;
+  xs_wrmsr(msr, value);
+  return msr_faults != 0;
+}
+
+int probe_rdmsr_faults(uint32_t msr, uint64_t* value) {
+  msr_faults = 0;
+  const uint64_t read = xs_rdmsr(msr);
+  *value = msr_faults ? 0 : read;
+  return msr_faults != 0;
+}

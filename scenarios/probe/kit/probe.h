@@ -28,6 +28,15 @@ int probe_untouched(const volatile void* p, size_t size);
 /* One line: the text, ": " and what is there as hex, a group for each `word` bytes (1, 2, 4 or 8); at most 64 bytes. */
 __attribute__((format(printf, 4, 5))) void probe_dump(const volatile void* p, size_t size, unsigned word, const char* format, ...);
 
+/* ---- model-specific registers ---- */
+
+/* From now on a WRMSR or RDMSR that faults is passed over; takes vector 13. */
+void probe_catch_msr_faults(void);
+/* Does it fault? After probe_catch_msr_faults. */
+int probe_wrmsr_faults(uint32_t msr, uint64_t value);
+/* The same; `value` is what was read, 0 where it faults. */
+int probe_rdmsr_faults(uint32_t msr, uint64_t* value);
+
 /* ---- bad pointers ---- */
 
 /* The end of a page that is mapped, where nothing is mapped from it on: `probe_edge()` is a bad pointer, and an argument that

@@ -94,32 +94,45 @@ TEST_CASE("a fiber may resume another one") {
   CHECK_FALSE(outer.done());
 }
 
+namespace {
+
+// Two fibers, and what they did in which order.
+struct Pair {
+  Fiber first, second;
+  std::string log;
+  // Each gets the pair.
+  void start(void (*one)(Pair&), void (*other)(Pair&)) {
+    one_ = one;
+    other_ = other;
+    first.start([](void* pair) { static_cast<Pair*>(pair)->one_(*static_cast<Pair*>(pair)); }, this);
+    second.start([](void* pair) { static_cast<Pair*>(pair)->other_(*static_cast<Pair*>(pair)); }, this);
+  }
+
+ private:
+  void (*one_)(Pair&) = nullptr;
+  void (*other_)(Pair&) = nullptr;
+};
+
+}  // namespace
+
 TEST_CASE("a fiber that is switched to takes the place of another: their resumer waits for either") {
-  struct Pair {
-    Fiber first, second;
-    std::string log;
-  } pair;
-  pair.first.start(
-      [](void* argument) {
-        auto& own = *static_cast<Pair*>(argument);
+  Pair pair;
+  pair.start(
+      [](Pair& own) {
         own.log += "a";
         own.first.switch_to(own.second);
         own.log += "c";
         own.first.switch_to(own.second);
         own.log += "f";
       },
-      &pair);
-  pair.second.start(
-      [](void* argument) {
-        auto& own = *static_cast<Pair*>(argument);
+      [](Pair& own) {
         own.log += "b";
         own.second.switch_to(own.first);
         own.log += "d";
         own.second.yield();
         own.log += "g";
         throw std::runtime_error("from the second");
-      },
-      &pair);
+      });
   pair.first.resume();
   pair.log += "e";
   CHECK(pair.log == "abcde");
@@ -133,13 +146,9 @@ TEST_CASE("a fiber that is switched to takes the place of another: their resumer
 }
 
 TEST_CASE("what a fiber throws that was switched to leaves it where the first was resumed") {
-  struct Pair {
-    Fiber first, second;
-  } pair;
-  pair.first.start(
-      [](void* argument) { static_cast<Pair*>(argument)->first.switch_to(static_cast<Pair*>(argument)->second); },
-      &pair);
-  pair.second.start([](void*) { throw std::runtime_error("from the second"); }, &pair);
+  Pair pair;
+  pair.start([](Pair& own) { own.first.switch_to(own.second); },
+             [](Pair&) { throw std::runtime_error("from the second"); });
   CHECK_THROWS_WITH(pair.first.resume(), "from the second");
   CHECK(pair.second.done());
   CHECK_FALSE(pair.first.done());
@@ -147,29 +156,21 @@ TEST_CASE("what a fiber throws that was switched to leaves it where the first wa
 }
 
 TEST_CASE("a fiber resumes the one whose place it took: that comes back to it, and both to the first resumer") {
-  struct Pair {
-    Fiber first, second;
-    std::string log;
-  } pair;
-  pair.first.start(
-      [](void* argument) {
-        auto& own = *static_cast<Pair*>(argument);
+  Pair pair;
+  pair.start(
+      [](Pair& own) {
         own.log += "a";
         own.first.switch_to(own.second);
         own.log += "c";
         own.first.yield();
         own.log += "f";
       },
-      &pair);
-  pair.second.start(
-      [](void* argument) {
-        auto& own = *static_cast<Pair*>(argument);
+      [](Pair& own) {
         own.log += "b";
         own.first.resume();
         own.log += "d";
         own.second.yield();
-      },
-      &pair);
+      });
   pair.first.resume();
   pair.log += "e";
   pair.first.resume();
