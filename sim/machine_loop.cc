@@ -34,7 +34,7 @@ bool Machine::decide(const PointKey& key) {
 
 void Machine::cut(const PointKey& key) {
   Actor& self = *current_;
-  self.at = key;
+  self.at = key.op;
   // Whoever lets this fiber go on has made it current again.
   if (!can_follow_at_once(key)) return self.fiber->yield();
   Actor& next = *actors_[next_];
@@ -136,7 +136,7 @@ void Machine::run_work(Actor& actor) {
   cutting_ = exploring();
   actor.fiber->resume();
   cutting_ = false;
-  if (actor.fiber->done()) actor.at = {PointOp::kDone, 0, nullptr};
+  if (actor.fiber->done()) actor.at = PointOp::kDone;
 }
 
 void Machine::become(Actor& actor) {
@@ -221,7 +221,7 @@ void Machine::explore_loop() {
     }
     run_actor(*actors_[next_]);
     if (context_.time >= events_due_.next()) take_due();
-    if (current_->can_run() && next_ == current_->id && current_->at.op == PointOp::kBlocked) {
+    if (current_->can_run() && next_ == current_->id && current_->at == PointOp::kBlocked) {
       next_ = next_runnable(runnable_, current_->id);
     }
   }
@@ -325,7 +325,7 @@ void Machine::drain() {
 
 void Machine::finish(Actor& actor) {
   if (!actor.in_entry || actor.fiber->done()) return;
-  actor.waiting = nullptr;
+  if (std::exchange(actor.waiting, nullptr) != nullptr) --waiters_;
   as_actor(actor, [&] {
     if (actor.info.kind == ActorKind::kVcpu) {
       finish_entry(actor);

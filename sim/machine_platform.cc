@@ -196,6 +196,7 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
                  fmt::format("{} takes {} twice", current_->label, xen::site_name(lock.site)));
     if (cutting_) {
       current_->waiting = &lock;
+      ++waiters_;
       refresh(*current_);
       cut(site_point(PointOp::kLock, lock.site));
     } else {
@@ -239,13 +240,19 @@ void Machine::unlock_shared(xen::LockState& lock) {
   after_unlock(lock);
 }
 
+void Machine::wake_waiters(const xen::LockState& lock) {
+  for (const auto& actor : actors_) {
+    if (actor->waiting != &lock) continue;
+    actor->waiting = nullptr;
+    --waiters_;
+    refresh(*actor);
+  }
+}
+
 void Machine::after_unlock(xen::LockState& lock) {
   if (exploring()) {
-    for (const auto& actor : actors_) {
-      if (actor->waiting != &lock) continue;
-      actor->waiting = nullptr;
-      refresh(*actor);
-    }
+    if (waiters_ != 0) [[unlikely]]
+      wake_waiters(lock);
     if (drive_until_free_ == &lock) {
       cut(site_point(PointOp::kUnlock, lock.site));
       return;
