@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "models/base/check.h"
+#include "models/base/copy_bytes.h"
 #include "sim/machine.h"
 
 namespace xensim::sim {
@@ -89,13 +90,13 @@ uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uin
 void Machine::read(xen::Site site, Maddr from, std::span<std::byte> to) {
   point(site_point(PointOp::kRead, site));
   XS_CHECK(memory_.contains(from, to.size()));
-  std::memcpy(to.data(), memory_.host(from), to.size());
+  copy_bytes(to.data(), memory_.host(from), to.size());
 }
 
 void Machine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
   point(site_point(PointOp::kWrite, site));
   XS_CHECK(memory_.contains(to, from.size()));
-  std::memcpy(memory_.host(to), from.data(), from.size());
+  copy_bytes(memory_.host(to), from.data(), from.size());
 }
 
 void Machine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
