@@ -20,9 +20,16 @@ int64_t op_block(HypercallContext& context) {
   return 0;
 }
 
+// Trait shutdown_few_reasons: what QEMU has a way of its own to do.
+bool few_reasons_have(uint32_t reason) {
+  return reason == SHUTDOWN_poweroff || reason == SHUTDOWN_reboot || reason == SHUTDOWN_crash ||
+         reason == SHUTDOWN_soft_reset;
+}
+
 int64_t op_shutdown(HypercallContext& context) {
   const auto args = read_argument<sched_shutdown>(context, argument(context));
   if (!args) return -XEN_EFAULT;
+  if (context.flavour().shutdown_few_reasons && !few_reasons_have(args->reason)) return -XEN_EINVAL;
   shut_down(context, context.domain, static_cast<uint8_t>(args->reason));
   return 0;
 }

@@ -27,6 +27,14 @@ TEST_CASE("shutdown: each reason, once") {
   CHECK(guest.platform.shutdowns == std::vector{ShutdownReason::kCrash});
 }
 
+TEST_CASE("trait shutdown_few_reasons: what QEMU cannot do is refused, and all bits of a reason count") {
+  for (const uint32_t reason : {2u, 4u, 6u, 77u, 0x100u, 0x103u}) {
+    Guest guest(1, kvm_flavour());
+    CHECK(guest.sched_op(SCHEDOP_shutdown, sched_shutdown{reason}) == -XEN_EINVAL);
+    CHECK(guest.platform.shutdowns.empty());
+  }
+}
+
 TEST_CASE("shutdown_code decides the reason of a later shutdown, the first counts") {
   Guest guest;
   CHECK(guest.sched_op(SCHEDOP_shutdown_code, sched_shutdown{SHUTDOWN_reboot}) == 0);
