@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/base/check.h"
+#include "models/base/copy_bytes.h"
 #include "models/xen/platform.h"
 
 namespace xensim {
@@ -43,9 +44,9 @@ class PlainPlatform : public xen::Platform {
       default: return rmw_as<uint64_t>(at, op, operand, expected);
     }
   }
-  void read(xen::Site, Maddr from, std::span<std::byte> to) override { std::memcpy(to.data(), host(from), to.size()); }
+  void read(xen::Site, Maddr from, std::span<std::byte> to) override { copy_bytes(to.data(), host(from), to.size()); }
   void write(xen::Site, Maddr to, std::span<const std::byte> from) override {
-    std::memcpy(host(to), from.data(), from.size());
+    copy_bytes(host(to), from.data(), from.size());
   }
   void copy(xen::Site, Maddr to, Maddr from, uint32_t bytes) override { std::memmove(host(to), host(from), bytes); }
 

@@ -26,7 +26,7 @@ struct Actor {
   bool ended = false;                 // its domain is over
   bool paused = false;                // its domain waits for a soft reset
   xen::LockState* waiting = nullptr;  // the lock that it wants
-  PointKey at;                        // where it was cut
+  PointOp at = PointOp::kGuest;       // what it was cut at
 
   bool can_run() const { return waiting == nullptr && (in_entry || (core_runnable && !ended && !paused)); }
 };

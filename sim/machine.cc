@@ -105,6 +105,7 @@ void Machine::reset(const MachineOptions& options) {
   current_ = on_processor_ = nullptr;
   cutting_ = finished_ = fair_ = any_resetting_ = prepared_ = prompt_seen_ = saved_ = false;
   runnable_ = 0;
+  waiters_ = 0;
   next_ = 0;
   turn_ = 0;
   turns_ = actor_runs_ = 0;
@@ -124,7 +125,7 @@ void Machine::reset(const MachineOptions& options) {
   for (const auto& actor : actors_) {
     actor->core_runnable = actor->in_entry = actor->ended = actor->paused = false;
     actor->waiting = nullptr;
-    actor->at = {};
+    actor->at = PointOp::kGuest;
     if (actor->fiber) actor->fiber->abandon();
   }
 }

@@ -286,6 +286,7 @@ class Machine : protected xen::Platform {
   void end_line(Domain& domain);
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
+  void wake_waiters(const xen::LockState& lock);
   void drive_owner(xen::LockState& lock);
   void account_steal(Actor& next);
   void pause_for_soft_reset(Domain& domain);
@@ -301,6 +302,7 @@ class Machine : protected xen::Platform {
   std::vector<std::pair<DomId, Port>> due_outside_;  // services that a guest has notified
   std::vector<std::pair<DomId, Port>> due_notices_;  // guests that the machine notifies
   uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
+  unsigned waiters_ = 0;                             // actors that wait for a lock
   unsigned next_ = 0;
   uint64_t turns_ = 0;         // of the plain loop
   size_t turn_ = 0;            // the actor whose turn it was last in the plain loop

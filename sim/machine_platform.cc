@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "models/base/check.h"
+#include "models/base/copy_bytes.h"
 #include "sim/machine.h"
 
 namespace xensim::sim {
@@ -89,13 +90,13 @@ uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uin
 void Machine::read(xen::Site site, Maddr from, std::span<std::byte> to) {
   point(site_point(PointOp::kRead, site));
   XS_CHECK(memory_.contains(from, to.size()));
-  std::memcpy(to.data(), memory_.host(from), to.size());
+  copy_bytes(to.data(), memory_.host(from), to.size());
 }
 
 void Machine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
   point(site_point(PointOp::kWrite, site));
   XS_CHECK(memory_.contains(to, from.size()));
-  std::memcpy(memory_.host(to), from.data(), from.size());
+  copy_bytes(memory_.host(to), from.data(), from.size());
 }
 
 void Machine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
@@ -196,6 +197,7 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
                  fmt::format("{} takes {} twice", current_->label, xen::site_name(lock.site)));
     if (cutting_) {
       current_->waiting = &lock;
+      ++waiters_;
       refresh(*current_);
       cut(site_point(PointOp::kLock, lock.site));
     } else {
@@ -239,13 +241,19 @@ void Machine::unlock_shared(xen::LockState& lock) {
   after_unlock(lock);
 }
 
+void Machine::wake_waiters(const xen::LockState& lock) {
+  for (const auto& actor : actors_) {
+    if (actor->waiting != &lock) continue;
+    actor->waiting = nullptr;
+    --waiters_;
+    refresh(*actor);
+  }
+}
+
 void Machine::after_unlock(xen::LockState& lock) {
   if (exploring()) {
-    for (const auto& actor : actors_) {
-      if (actor->waiting != &lock) continue;
-      actor->waiting = nullptr;
-      refresh(*actor);
-    }
+    if (waiters_ != 0) [[unlikely]]
+      wake_waiters(lock);
     if (drive_until_free_ == &lock) {
       cut(site_point(PointOp::kUnlock, lock.site));
       return;

@@ -153,7 +153,7 @@ void NativeMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool) {
 std::byte* NativeMachine::resolve(const Vcpu& vcpu, const volatile void* addr, uint32_t bytes) {
   const Domain& domain = domains_[vcpu.actor->domain];
   const uint64_t gpa = reinterpret_cast<uint64_t>(addr) - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
-  XS_CHECK_MSG(gpa < domain.config->memory_bytes && gpa % bytes == 0,
+  XS_CHECK_MSG(gpa < domain.config->memory_bytes && (gpa & (bytes - 1)) == 0,
                fmt::format("{}: access outside the guest's RAM or misaligned, gpa {:#x}", vcpu.actor->label, gpa));
   const Guest& guest = guests_[vcpu.actor->domain];
   const Gfn gfn{gpa >> kPageShift};

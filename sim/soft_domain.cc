@@ -172,7 +172,7 @@ void SoftDomain::run(Actor& actor) {
   const VcpuId vcpu = actor.info.vcpu.vcpu;
   if (self.hypercall_in_flight && !go_on_with_hypercall(self)) return;
   if (!actor.can_run()) {
-    actor.at = {PointOp::kBlocked, 0, nullptr};
+    actor.at = PointOp::kBlocked;
     self.was_blocked = true;
     return;
   }
@@ -219,7 +219,7 @@ void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
     case CpuExit::kSuspended: return;
     case CpuExit::kStopped:
       if (!actor.can_run()) {
-        actor.at = {PointOp::kBlocked, 0, nullptr};
+        actor.at = PointOp::kBlocked;
         self.was_blocked = true;
       }
       return;
@@ -241,7 +241,7 @@ void SoftDomain::after_halt(Vcpu& self) {
   if (cpu_->nmi_ready(vcpu) || (enabled && interrupt_deliverable(self))) return;
   machine_.api_->halt(ref(vcpu), enabled);
   if (self.actor->can_run()) return;
-  self.actor->at = {PointOp::kBlocked, 0, nullptr};
+  self.actor->at = PointOp::kBlocked;
   self.was_blocked = true;
 }
 
@@ -355,7 +355,7 @@ CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
                      name.compare(name.size() - kPauseSuffix.size(), kPauseSuffix.size(), kPauseSuffix) == 0;
   const PointKey key{pause ? PointOp::kPause : PointOp::kGuest, 0, name.c_str()};
   if (machine_.decide(key)) {
-    self.actor->at = key;
+    self.actor->at = key.op;
     self.stopped_at = found;
     return CpuAction::kSuspend;
   }
@@ -397,7 +397,7 @@ CpuAction SoftDomain::pause(VcpuId vcpu) {
   if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;
-  state(vcpu).actor->at = key;
+  state(vcpu).actor->at = key.op;
   return CpuAction::kSuspend;
 }
 

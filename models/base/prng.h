@@ -19,9 +19,12 @@ class Prng {
   }
 
   // A number in [0, bound), bound > 0; without modulo bias worth the name (bound is far below 2^64).
-  constexpr uint64_t below(uint64_t bound) {
+  constexpr uint64_t below(uint64_t bound) { return scaled(next(), bound); }
+
+  // The number in [0, bound) that below(bound) makes of what next() gave.
+  static constexpr uint64_t scaled(uint64_t number, uint64_t bound) {
     __extension__ using Wide = unsigned __int128;
-    return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
+    return static_cast<uint64_t>((static_cast<Wide>(number) * bound) >> 64);
   }
 
   // As `count` calls of next().

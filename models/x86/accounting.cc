@@ -24,19 +24,22 @@ void SoftCpu::attend() {
 // At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
 // it was called already.
 void SoftCpu::begin_hook() {
-  if (!fast_) return;
-  block_ = fast_ == &repeat_slot_ ? repeat_block_ : blocks_.block_of(*fast_);
-  open_ = fast_->charge;
+  BlockGate::State& gate = gate_.state();
+  if (gate.last == 0) return;
+  const bool repeat = gate.last == kRepeat;
+  block_ = repeat ? repeat_block_ : &blocks_.block_of(gate.last);
+  open_ = repeat ? 1 : BlockTable::charge_of(gate.last);
   done_ = 0;
-  current_->retired = top_ - room_ - open_;
-  fast_ = nullptr;
+  current_->retired = top_ - gate.room - open_;
+  gate.last = 0;
 }
 
 // At each return to the engine.
 void SoftCpu::end_hook() {
   const uint64_t total = current_->retired + open_;
-  room_ = attention_ > total ? std::min<uint64_t>(attention_ - total, Block::kSlow - 1) : 0;
-  top_ = total + room_;
+  const uint64_t room = attention_ > total ? std::min<uint64_t>(attention_ - total, Block::kSlow - 1) : 0;
+  gate_.state().room = room;
+  top_ = total + room;
 }
 
 std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
@@ -55,13 +58,15 @@ std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
   return bytes;
 }
 
-void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
+// Between two runs: forgets all blocks where they have become too many, and their translations, which know them.
+void SoftCpu::make_room() {
   constexpr size_t kMostBlocks = 1 << 21;
-  if (blocks_.entries() > kMostBlocks) {
-    blocks_.clear();
-    block_ = nullptr;
-    repeat_left_ = 0;
-  }
+  if (blocks_.entries() <= kMostBlocks) return;
+  engine_->flush_code();
+  blocks_.clear();
+}
+
+void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
   const State& s = state();
   for (uint64_t at = pc; at < pc + size;) {
     const uint64_t part = std::min(pc + size - at, kPageSize - at % kPageSize);
@@ -85,11 +90,32 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
   return scratch_;
 }
 
-void SoftCpu::on_slow_block(uint64_t pc, uint32_t size) {
+// What the gate does not let pass.
+void SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state, const void* returns_to) {
+  auto& cpu = *static_cast<SoftCpu*>(state->owner);
+  if (cpu.on_repeat(pc, size_or_tag)) return;
+  cpu.begin_hook();
+  cpu.synced_ = false;
+  cpu.guarded([&] {
+    if (BlockTable::is_tag(size_or_tag)) {
+      cpu.on_slow_block(cpu.blocks_.block_of(size_or_tag));
+    } else {
+      cpu.on_slow_block(pc, size_or_tag, returns_to);
+    }
+  });
+  cpu.end_hook();
+}
+
+void SoftCpu::on_slow_block(uint64_t pc, uint32_t size, const void* returns_to) {
+  Block& block = refreshed(blocks_.find(pc, size), pc, size);
+  if (block.tag != 0) call_sites_.renumber(returns_to, size, block.tag);
+  on_slow_block(block);
+}
+
+void SoftCpu::on_slow_block(Block& block) {
   current_->retired += open_;
   done_ = open_ = 0;
   repeat_left_ = 0;
-  Block& block = refreshed(blocks_.lookup(pc, size), pc, size);
   block_ = &block;
   if (exit_ || failure_) {
     uc_emu_stop(engine_->get());

@@ -11,8 +11,6 @@ std::optional<uint32_t> Block::index_of(uint64_t offset) const {
   return static_cast<uint32_t>(it - offsets.begin());
 }
 
-BlockTable::BlockTable() : slots_(kSlots), slot_blocks_(kSlots) {}
-
 void BlockTable::decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const {
   block.offsets.clear();
   block.special = ~0u;
@@ -48,33 +46,41 @@ Block& BlockTable::add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t cou
     block.pc = pc;
     block.size = length;
     decode(block, bytes, count, size);
+    give_tag(block);
     return block;
   }
   Block fresh;
   decode(fresh, bytes, count, size);
   if (fresh.offsets != block.offsets || fresh.special != block.special || fresh.special_kind != block.special_kind ||
       fresh.ends_in_rep != block.ends_in_rep || fresh.rep_address_bits != block.rep_address_bits) {
+    if (block.tag != 0) {
+      former_.push_back(block);
+      tagged_[index_of(block.tag)] = &former_.back();
+    }
+    block.tag = 0;
     block.ambiguous = true;
     block.charge = Block::kSlow;
-    slots_[slot_index(pc)] = {};
   }
   return block;
 }
 
+void BlockTable::give_tag(Block& block) {
+  const auto number = static_cast<uint32_t>(tagged_.size()) + kFirstNumber;
+  const uint32_t above = block.charge == Block::kSlow ? 0 : block.charge + 1;
+  if (number >> kNumberBits != 0 || above >> (32 - kNumberBits) != 0 || is_tag(block.size)) return;
+  block.tag = above << kNumberBits | number;
+  tagged_.push_back(&block);
+}
+
 Block* BlockTable::find(uint64_t pc, uint32_t size) {
   const auto it = blocks_.find({pc, size});
-  if (it == blocks_.end()) return nullptr;
-  Block& block = it->second;
-  if (!block.ambiguous && size >> 16 == 0) {
-    slots_[slot_index(pc)] = {slot_key(pc, size), block.charge};
-    slot_blocks_[slot_index(pc)] = &block;
-  }
-  return &block;
+  return it == blocks_.end() ? nullptr : &it->second;
 }
 
 void BlockTable::clear() {
   blocks_.clear();
-  std::fill(slots_.begin(), slots_.end(), Slot{});
+  former_.clear();
+  tagged_.clear();
 }
 
 }  // namespace xensim::x86

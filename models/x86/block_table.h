@@ -1,9 +1,10 @@
 // What is known of each translated block: how many instructions it holds, where each starts, and whether one of them
 // needs the software CPU. The engine tells of a block's execution only its address and its size in bytes, so these two
-// are the key.
+// are the key. A block has a tag besides, which stands for it alone for as long as its translation lives: call_site.h
+// says where that is kept.
 #pragma once
 
-#include <array>
+#include <deque>
 #include <unordered_map>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Block {
   bool ends_in_rep = false;       // the last instruction is a repeated string instruction
   uint8_t rep_address_bits = 0;   // its address size
   bool ambiguous = false;         // several different blocks have had this key: decode afresh each time
+  uint32_t tag = 0;               // 0: it has none
   std::vector<uint16_t> offsets;  // of each instruction from the block's start
 
   uint64_t rep_pc() const { return pc + offsets.back(); }
@@ -33,26 +35,18 @@ struct Block {
 
 class BlockTable {
  public:
-  BlockTable();
-
   // A block was translated from `bytes`. `count` is the engine's own figure; 0: unknown.
   Block& add(uint64_t pc, std::span<const uint8_t> bytes, uint32_t count, CodeSize size);
-  // A block as the fast path needs it.
-  struct Slot {
-    uint64_t key = 0;
-    uint32_t charge = 0;
-  };
-  // Address and size in one: a linear address's upper 16 bits repeat bit 47. Never 0, as a block is never empty.
-  static uint64_t slot_key(uint64_t pc, uint32_t size) { return pc << 16 | size; }
-  const Slot& slot(uint64_t pc) const { return slots_[slot_index(pc)]; }
-  Block* block_of(const Slot& slot) const { return slot_blocks_[static_cast<size_t>(&slot - slots_.data())]; }
-  // nullptr: not known. Also fills the slot.
+  // A tag is a block's number, and above it one more than the block's charge; nothing above it where the block must be
+  // looked at each time. Numbers begin where the sizes of blocks have ended. What has nothing above it has a charge
+  // that nothing reaches.
+  static constexpr unsigned kNumberBits = 22;
+  static constexpr uint32_t kFirstNumber = 1 << 14;
+  static bool is_tag(uint32_t size_or_tag) { return size_or_tag >= kFirstNumber; }
+  static uint32_t charge_of(uint32_t tag) { return (tag >> kNumberBits) - 1; }
+  Block& block_of(uint32_t tag) { return *tagged_[index_of(tag)]; }
+  // nullptr: not known.
   Block* find(uint64_t pc, uint32_t size);
-  // As find, by way of the slot where that has it.
-  Block* lookup(uint64_t pc, uint32_t size) {
-    const Slot& known = slot(pc);
-    return known.key == slot_key(pc, size) ? block_of(known) : find(pc, size);
-  }
   // As add, into a block of the caller's.
   void decode(Block& block, std::span<const uint8_t> bytes, uint32_t count, CodeSize size) const;
   const Decoder& decoder() const { return decoder_; }
@@ -68,14 +62,13 @@ class BlockTable {
   struct KeyHash {
     size_t operator()(const Key& key) const { return (key.pc ^ uint64_t{key.size} << 40) * 0x9e3779b97f4a7c15 >> 20; }
   };
-  static constexpr size_t kSlots = 1 << 16;
-
-  static size_t slot_index(uint64_t pc) { return (pc ^ pc >> 16) % kSlots; }
+  static size_t index_of(uint32_t tag) { return (tag & ((1u << kNumberBits) - 1)) - kFirstNumber; }
+  void give_tag(Block& block);
 
   Decoder decoder_;
   std::unordered_map<Key, Block, KeyHash> blocks_;
-  std::vector<Slot> slots_;
-  std::vector<Block*> slot_blocks_;  // of the slot of the same number
+  std::deque<Block> former_;    // blocks whose key became ambiguous, as their tags know them
+  std::vector<Block*> tagged_;  // by number
 };
 
 }  // namespace xensim::x86

@@ -22,18 +22,6 @@ struct Hooks {
     cpu.end_hook();
   }
 
-  static void block(uc_engine*, uint64_t pc, uint32_t size, void* user) noexcept {
-    if (!static_cast<SoftCpu*>(user)->on_block(pc, size)) [[unlikely]]
-      slow_block(pc, size, user);
-  }
-  [[gnu::noinline]] static void slow_block(uint64_t pc, uint32_t size, void* user) noexcept {
-    auto& cpu = *static_cast<SoftCpu*>(user);
-    if (cpu.on_repeat(pc, size)) return;
-    cpu.begin_hook();
-    cpu.synced_ = false;
-    cpu.guarded([&] { cpu.on_slow_block(pc, size); });
-    cpu.end_hook();
-  }
   static void new_block(uc_engine*, uc_tb* block, uc_tb*, void* user) noexcept {
     run(user, [&](SoftCpu& cpu) { cpu.on_new_block(block->pc, block->size, block->icount); });
   }
@@ -60,18 +48,19 @@ Status SoftCpu::add_hooks() {
     int type;
     void* function;
     int instruction;
+    void* user;
   };
   const Row rows[] = {
-      {UC_HOOK_BLOCK, reinterpret_cast<void*>(&Hooks::block), 0},
-      {UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(&Hooks::new_block), 0},
-      {UC_HOOK_INTR, reinterpret_cast<void*>(&Hooks::interrupt), 0},
-      {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&Hooks::invalid), 0},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::syscall), UC_X86_INS_SYSCALL},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::sysenter), UC_X86_INS_SYSENTER},
+      {UC_HOOK_BLOCK, gate_.hook(), 0, &gate_.state()},
+      {UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(&Hooks::new_block), 0, this},
+      {UC_HOOK_INTR, reinterpret_cast<void*>(&Hooks::interrupt), 0, this},
+      {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&Hooks::invalid), 0, this},
+      {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::syscall), UC_X86_INS_SYSCALL, this},
+      {UC_HOOK_INSN, reinterpret_cast<void*>(&Hooks::sysenter), UC_X86_INS_SYSENTER, this},
   };
   for (const Row& row : rows) {
     uc_hook hook = 0;
-    const uc_err err = uc_hook_add(engine_->get(), &hook, row.type, row.function, this, 1, 0, row.instruction);
+    const uc_err err = uc_hook_add(engine_->get(), &hook, row.type, row.function, row.user, 1, 0, row.instruction);
     if (err != UC_ERR_OK) return environment_error(fmt::format("Unicorn refuses a hook: {}", uc_strerror(err)));
   }
   return {};

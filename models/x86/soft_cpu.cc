@@ -20,7 +20,9 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       engine_(std::move(engine)),
       memory_(*engine_, *this, config.holes_read_zero),
       whole_blocks_(config.whole_blocks),
-      nmi_waits_for_exit_(config.nmi_waits_for_exit) {
+      nmi_waits_for_exit_(config.nmi_waits_for_exit),
+      gate_(this, &SoftCpu::slow_block),
+      call_sites_(gate_.hook(), &gate_.state()) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -79,6 +81,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   if (max_instructions == 0) return CpuExit::kSlice;
   enter(id.v);
   write_back();
+  make_room();
   running_ = true;
   limit_ = max_instructions > kNone - v.retired ? kNone : v.retired + max_instructions;
   stop_requested_ = false;
@@ -89,7 +92,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   done_ = open_ = 0;
   stepping_ = false;
   rep_pc_ = kNone;
-  fast_ = nullptr;
+  gate_.state().last = 0;
   attend();
   end_hook();
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "models/x86/block_gate.h"
 #include "models/x86/block_table.h"
+#include "models/x86/call_site.h"
 #include "models/x86/delivery.h"
 #include "models/x86/msr.h"
 #include "models/x86/soft_cpu.h"
@@ -82,27 +84,22 @@ class SoftCpu final : public Cpu, public MmioSink {
   void guarded(F&& body) noexcept;
 
   // accounting.cc
+  static void slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state, const void* returns_to);
+  void make_room();
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
-  // The way of nearly all blocks: one that fits into what is left and needs nothing. False: on_slow_block must see it.
-  bool on_block(uint64_t pc, uint32_t size) {
-    const BlockTable::Slot& slot = blocks_.slot(pc);
-    if (slot.key != BlockTable::slot_key(pc, size) || slot.charge > room_) [[unlikely]]
-      return false;
-    room_ -= slot.charge;
-    fast_ = &slot;
-    return true;
-  }
-  // As well that of a repeated string instruction's next iteration, where the last one said how many there are.
-  bool on_repeat(uint64_t pc, uint32_t size) {
-    if (repeat_left_ == 0 || pc != repeat_block_->pc || size != repeat_block_->size) return false;
+  // The way of a repeated string instruction's next iteration, where the last one said how many there are.
+  bool on_repeat(uint64_t pc, uint32_t size_or_tag) {
+    if (repeat_left_ == 0 || pc != repeat_block_->pc) return false;
+    if (size_or_tag != repeat_block_->size && size_or_tag != repeat_block_->tag) return false;
     --repeat_left_;
     ++top_;
-    fast_ = &repeat_slot_;
+    gate_.state().last = kRepeat;
     return true;
   }
   void begin_hook();
   void end_hook();
-  void on_slow_block(uint64_t pc, uint32_t size);
+  void on_slow_block(uint64_t pc, uint32_t size, const void* returns_to);
+  void on_slow_block(Block& block);
   Block& refreshed(Block* block, uint64_t pc, uint32_t size);
   void run_block(Block& block, uint64_t room);
   uint64_t repeats_left(const Block& block) const;
@@ -152,6 +149,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   const bool whole_blocks_;  // SoftCpuConfig's
   const bool nmi_waits_for_exit_;
   BlockTable blocks_;
+  BlockGate gate_;
+  CallSites call_sites_;
   std::vector<uc_hook> point_hooks_;
 
   // The vCPU in the engine, and whether its State is the engine's own at the moment.
@@ -169,16 +168,14 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::exception_ptr failure_;
   std::string error_;
 
-  // While blocks run the fast way: how many more instructions may, and the slot of the last block. `room_` and the
-  // count of all instructions, that block's included, add up to `top_`. begin_hook() makes `retired` and what follows
-  // below of these, end_hook() these of those.
-  uint64_t room_ = 0, top_ = 0;
-  const BlockTable::Slot* fast_ = nullptr;
+  // While blocks run the fast way, by `gate_`: its room and the count of all instructions, the last block's included,
+  // add up to `top_`. begin_hook() makes `retired` and what follows below of these, end_hook() these of those.
+  uint64_t top_ = 0;
+  static constexpr uint32_t kRepeat = ~0u;  // in place of a tag
   // Iterations of the repeated string instruction that runs now which need no look: neither its last pass nor the
-  // slice's end is among them. A request of any kind takes them away. `room_` is 0 meanwhile.
+  // slice's end is among them. A request of any kind takes them away. The gate's room is 0 meanwhile.
   uint64_t repeat_left_ = 0;
   Block* repeat_block_ = nullptr;
-  const BlockTable::Slot repeat_slot_{0, 1};
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
   Block* block_ = nullptr;

@@ -53,8 +53,7 @@ class Core final : public CoreApi {
  private:
   // A vCPU that the machine named: it must exist.
   Vcpu& vcpu(VcpuRef ref) {
-    Domain* domain = hv_.last_domain(ref.dom);
-    Vcpu* found = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
+    Vcpu* const found = hv_.last_vcpu(ref);
     XS_CHECK(found != nullptr);
     return *found;
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "models/base/types.h"
@@ -41,6 +42,7 @@ class Domain {
   bool privileged() const { return privileged_; }
   // May it have emulated interrupts as PIRQs (type=hvm, or trait pirqs_for_all)?
   bool has_pirqs() const { return has_pirqs_; }
+  std::span<const std::unique_ptr<Vcpu>> vcpus() const { return vcpus_; }
   uint32_t vcpu_count() const { return static_cast<uint32_t>(vcpus_.size()); }
   // nullptr: there is no such vCPU. Any number a guest gave may be asked.
   Vcpu* vcpu(uint64_t number) { return number < vcpus_.size() ? vcpus_[number].get() : nullptr; }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "models/xen/core_api.h"
@@ -29,15 +30,23 @@ class Hypervisor {
   // nullptr where there is no such domain; `id` is a real number, not DOMID_SELF. A destroyed one is found for as long
   // as a page of it is in use.
   Domain* find_domain(DomId id) const {
-    for (size_t i = 0; i < ids_.size(); ++i) {
-      if (ids_[i] == id && !domains_[i]->gone.load(std::memory_order_relaxed)) return domains_[i].get();
+    for (size_t i = 0; i < known_.size(); ++i) {
+      if (known_[i].id == id && !domains_[i]->gone.load(std::memory_order_relaxed)) return domains_[i].get();
     }
     return nullptr;
   }
   // The last domain that had the id, gone or not.
   Domain* last_domain(DomId id) const {
-    for (size_t i = ids_.size(); i-- > 0;) {
-      if (ids_[i] == id) return domains_[i].get();
+    for (size_t i = known_.size(); i-- > 0;) {
+      if (known_[i].id == id) return domains_[i].get();
+    }
+    return nullptr;
+  }
+  // A vCPU of that domain; nullptr: there is none.
+  Vcpu* last_vcpu(VcpuRef ref) const {
+    for (size_t i = known_.size(); i-- > 0;) {
+      const Known& known = known_[i];
+      if (known.id == ref.dom) return ref.vcpu.v < known.vcpus.size() ? known.vcpus[ref.vcpu.v].get() : nullptr;
     }
     return nullptr;
   }
@@ -46,22 +55,28 @@ class Hypervisor {
   // Those of `other`, instead of the ones here.
   void take_domains(Hypervisor& other) {
     domains_ = std::move(other.domains_);
-    ids_ = std::move(other.ids_);
+    known_ = std::move(other.known_);
     ++times_restored_;
   }
   // How often take_domains() was called: what somebody remembers of domains does not outlive it.
   uint32_t times_restored() const { return times_restored_; }
   Domain& add_domain(const DomainConfig& config) {
-    ids_.push_back(config.id);
-    return *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
+    Domain& domain = *domains_.emplace_back(std::make_unique<Domain>(platform_, config));
+    known_.push_back({config.id, domain.vcpus()});
+    return domain;
   }
 
  private:
   Platform& platform_;
   const Flavour flavour_;
   std::vector<std::unique_ptr<Domain>> domains_;
-  // Theirs: who looks for one domain does not touch what the others' vCPUs are writing to.
-  std::vector<DomId> ids_;
+  // What is looked for at each entry: a domain's vCPUs without a look at the domain, and so without a look at what the
+  // vCPUs of others are writing to.
+  struct Known {
+    DomId id;
+    std::span<const std::unique_ptr<Vcpu>> vcpus;
+  };
+  std::vector<Known> known_;
   uint32_t times_restored_ = 0;
 };
 

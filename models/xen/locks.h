@@ -74,17 +74,19 @@ class HeldLocks {
     XS_CHECK(count_ < orders_.size());
     orders_[count_++] = lock.order();
   }
-  // Locks may be given back in any order.
+  // Locks may be given back in any order; mostly the last one taken is the first.
   void remove(const Lock& lock) {
-    unsigned at = count_;
-    while (at > 0 && orders_[at - 1] != lock.order()) --at;
-    XS_CHECK(at > 0);
-    for (; at < count_; ++at) orders_[at - 1] = orders_[at];
-    --count_;
+    if (count_ > 0 && orders_[count_ - 1] == lock.order()) {
+      --count_;
+    } else {
+      remove_inner(lock.order());
+    }
   }
   bool empty() const { return count_ == 0; }
 
  private:
+  void remove_inner(uint64_t order);
+
   std::array<uint64_t, 8> orders_;
   unsigned count_ = 0;
 };

@@ -58,7 +58,11 @@ void P2m::replace(Gfn gfn, P2mEntry found, P2mEntry entry) {
   if (entry.is_ram()) moved_[entry.frame.v] = gfn.v;
 
   const Range* range = range_of_gfn(gfn.v);
-  overrides_.set(gfn.v, entry.is_hole() && range == nullptr ? std::nullopt : std::optional(entry));
+  if (entry.is_hole() && range == nullptr) {
+    overrides_.clear(gfn.v);
+  } else {
+    overrides_.set(gfn.v, entry);
+  }
   if (range != nullptr) {
     const uint64_t index = gfn.v - range->first_gfn;
     range->overridden[index / 64].fetch_or(uint64_t{1} << (index % 64), std::memory_order_release);

@@ -7,7 +7,9 @@
 
 namespace xensim::xen {
 
-enum class PageType : uint8_t {
+// As wide as the frame beside it: an entry goes in two registers, and a narrow type would be put together in memory
+// for the first (maybe.h says what that costs).
+enum class PageType : uint64_t {
   kHole,
   kRam,      // the domain's own page: RAM, shared_info or a frame of its grant table
   kGrantRw,  // a page mapped through a grant

@@ -28,14 +28,16 @@ uint64_t P2mOverrides::word_at(uint64_t gfn) const {
   }
 }
 
-void P2mOverrides::set(uint64_t gfn, std::optional<P2mEntry> entry) {
+void P2mOverrides::set(uint64_t gfn, P2mEntry entry) {
   XS_CHECK(gfn < kMaxGfn);
   Leaf* leaf = leaf_of(gfn);
-  if (leaf == nullptr) {
-    if (!entry) return;
-    leaf = make_leaf(gfn);
-  }
-  leaf->entries[index(gfn, 0)].store(entry ? pack(*entry) : 0, std::memory_order_release);
+  if (leaf == nullptr) leaf = make_leaf(gfn);
+  leaf->entries[index(gfn, 0)].store(pack(entry), std::memory_order_release);
+}
+
+void P2mOverrides::clear(uint64_t gfn) {
+  Leaf* const leaf = leaf_of(gfn);
+  if (leaf != nullptr) leaf->entries[index(gfn, 0)].store(0, std::memory_order_release);
 }
 
 P2mOverrides::Leaf* P2mOverrides::make_leaf(uint64_t gfn) {

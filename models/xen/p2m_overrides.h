@@ -27,8 +27,9 @@ class P2mOverrides {
     const uint64_t word = word_at(gfn);
     return word == 0 ? std::nullopt : std::optional(unpack(word));
   }
-  // `gfn` is below kMaxGfn. nullopt: as it was created.
-  void set(uint64_t gfn, std::optional<P2mEntry> entry);
+  // `gfn` is below kMaxGfn.
+  void set(uint64_t gfn, P2mEntry entry);
+  void clear(uint64_t gfn);
 
   // For the writer: all of them in the order of numbers, and the highest number that has something else than a hole.
   std::vector<std::pair<uint64_t, P2mEntry>> all() const;

@@ -48,7 +48,7 @@ TEST_CASE("overrides: nothing was set, and the ends of the space") {
   CHECK(overrides.highest_page() == 0);
   CHECK(overrides.all().size() == 2);
 
-  overrides.set(0, std::nullopt);
+  overrides.clear(0);
   CHECK_FALSE(overrides.find(0).has_value());
   CHECK_FALSE(overrides.highest_page().has_value());
 }
@@ -70,7 +70,7 @@ TEST_CASE("overrides: random changes near and far agree with a map of the librar
   for (int i = 0; i < 60'000; ++i) {
     const uint64_t gfn = prng.below(4) == 0 ? prng.below(xen::kMaxGfn) : prng.below(2) << 20 | prng.below(200);
     if (prng.below(5) < 2) {
-      overrides.set(gfn, std::nullopt);
+      overrides.clear(gfn);
       model.erase(gfn);
     } else {
       const P2mEntry entry{static_cast<PageType>(prng.below(5)), Mfn{prng.below(1 << 30)}};
@@ -95,7 +95,7 @@ TEST_CASE("overrides: a page that is moved all over the space leaves no nodes be
   for (int i = 0; i < 20'000; ++i) {
     const uint64_t gfn = prng.below(xen::kMaxGfn);
     overrides.set(gfn, kPage);
-    overrides.set(gfn, std::nullopt);
+    overrides.clear(gfn);
     most = std::max(most, overrides.nodes());
   }
   CHECK(most <= 256 + 6);
@@ -128,7 +128,7 @@ TEST_CASE("overrides: a lookup on another thread finds what does not change, wha
   for (int i = 0; i < 20'000 || lookups.load() < 100; ++i) {
     const uint64_t gfn = prng.below(2) == 0 ? prng.below(xen::kMaxGfn) : kFixed[prng.below(3)] ^ 0x1000;
     overrides.set(gfn, kPage);
-    overrides.set(gfn, std::nullopt);
+    overrides.clear(gfn);
   }
   stop.store(true);
   for (std::thread& thread : threads) thread.join();
