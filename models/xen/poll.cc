@@ -162,7 +162,8 @@ namespace {
 
 // Trait events_wait_for_vcpu_info: does an event wait that the vCPU cannot be told of?
 bool keeps_awake(Entry& entry, Vcpu& vcpu) {
-  return entry.flavour().events_wait_for_vcpu_info && vcpu.held_selector.load() != 0;
+  if (!entry.flavour().events_wait_for_vcpu_info || vcpu.is_own_info(vcpu.info_at.peek())) return false;
+  return vcpu.held_selector.load() != 0;
 }
 
 // The vCPU sleeps once its hypercall is over.

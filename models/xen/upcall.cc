@@ -80,6 +80,10 @@ void mark_events_pending(Entry& entry, Vcpu& vcpu) {
   if ((entry.platform().rmw(Site::kUpcallPending, at, 1, Rmw::kOr, 1) & 1) == 0) notify(entry, vcpu);
 }
 
+void unmask_upcalls(Entry& entry, Vcpu& vcpu) {
+  entry.platform().store(Site::kUpcallMask, upcall_mask_at(vcpu.info_at.load()), 1, 0);
+}
+
 void hold_event(Entry& entry, Vcpu& vcpu, uint64_t selector_bits) {
   const bool known = (vcpu.held_selector.fetch_or(selector_bits) & selector_bits) != 0;
   // It may have got a vcpu_info in the meantime, and have found nothing kept.

@@ -13,6 +13,9 @@ namespace xensim::xen {
 // Sets vcpu_info.evtchn_upcall_pending and, if it was clear, notifies the vCPU.
 void mark_events_pending(Entry& entry, Vcpu& vcpu);
 
+// What SCHEDOP_block does first, and HLT.
+void unmask_upcalls(Entry& entry, Vcpu& vcpu);
+
 // Trait events_wait_for_vcpu_info. A vCPU that had no vcpu_info when it was looked for: keeps the bits of its selector,
 // and wakes it.
 void hold_event(Entry& entry, Vcpu& vcpu, uint64_t selector_bits);

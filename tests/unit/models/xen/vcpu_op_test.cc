@@ -255,6 +255,9 @@ TEST_CASE("vCPUs from 32 on have no vcpu_info until they register one") {
   CHECK(info.evtchn_pending_sel == ~uint64_t{0});
   CHECK(guest.platform.peek_as<uint64_t>(5 * kPageSize + 16) == 0);  // nothing is carried over
   CHECK(guest.vcpu_op(VCPUOP_initialise, 35, context_64()) == 0);
+  CHECK(guest.vcpu_op(VCPUOP_up, 35) == 0);
+  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK(guest.platform.peek_as<vcpu_info>(5 * kPageSize).evtchn_upcall_mask == 0);
 }
 
 TEST_CASE("KVM keeps the events of a vCPU without a vcpu_info, and it does not sleep until it has them") {
