@@ -11,8 +11,9 @@ constexpr uint32_t bits(Bits... numbers) {
   return ((1u << numbers) | ... | 0u);
 }
 
-// Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, APIC, SEP, MTRR, PGE, CMOV, PAT, PSE36, CLFSH, MMX, FXSR, SSE, SSE2.
-constexpr uint32_t kLeaf1Edx = bits(0, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26);
+// Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE36, CLFSH, MMX, FXSR,
+// SSE, SSE2.
+constexpr uint32_t kLeaf1Edx = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26);
 // Leaf 1, ECX: SSE3, PCLMULQDQ, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AES, hypervisor present.
 constexpr uint32_t kLeaf1Ecx = bits(0, 1, 9, 13, 19, 20, 22, 23, 25, 31);
 // Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP. No ERMS: each byte of a REP MOVSB is a step of the engine's, so

@@ -13,11 +13,14 @@ enum class MsrOutcome {
   kClient,  // not ours
 };
 
-// The MSRs of one vCPU that are not in the engine's state: memory types, which have no effect here.
+// The MSRs of one vCPU that are not in the engine's state: memory types, which have no effect here, and machine checks,
+// which never come.
 struct MsrFile {
   uint64_t mtrr_default = 0;
   std::array<uint64_t, 16> mtrr_variable{};  // base, mask pairs from 0x200
   std::array<uint64_t, 11> mtrr_fixed{};     // 0x250, 0x258, 0x259, 0x268..0x26f
+
+  uint64_t mcg_status = 0;
 
   MsrOutcome read(const State& state, uint32_t msr, uint64_t& value) const;
   MsrOutcome write(State& state, uint32_t msr, uint64_t value);

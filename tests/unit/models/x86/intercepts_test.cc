@@ -128,7 +128,14 @@ TEST_CASE("MSRs: held, refused, and the client's") {
                          {0xdead, 1, false},
                          {0xc0000102, 0x123456789000, true},
                          {0xc0000101, 0xffff888000000000, true},
-                         {0x174, 0x10, true}};
+                         {0x174, 0x10, true},
+                         {0x179, 2, true},
+                         {0x17a, 5, true},
+                         {0x17b, 0, true},
+                         {0x404, ~uint64_t{0}, true},
+                         {0x405, 0, true},
+                         {0x405, 1, false},
+                         {0x408, 0, false}};
   for (const MsrRow& row : rows) {
     CAPTURE(row.msr);
     CAPTURE(row.value);
