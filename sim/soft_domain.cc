@@ -308,6 +308,8 @@ void SoftDomain::set_result(Vcpu& self) {
   constexpr uint64_t kInstructionBytes = 3;  // VMCALL and VMMCALL
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   cpu_->set_gpr(vcpu, kRax, self.result);
+  // An upcall that its handler left pending comes again: hypervisors look each time that they enter the guest.
+  if (machine_.core_.inspector->upcall_pending(ref(vcpu))) cpu_->raise_interrupt(vcpu);
   const xen::HypercallRegs* const again = machine_.api_->continuation_of(ref(vcpu));
   if (again == nullptr) return;
   CpuRegs regs = cpu_->regs(vcpu);

@@ -27,6 +27,8 @@ class CoreInspector {
   // A line for a dead guest's report: how the port is bound, pending, masked.
   virtual std::string describe_port(DomId dom, Port port) const = 0;
   virtual std::string describe_vcpu(VcpuRef vcpu) const = 0;
+  // Would CoreApi::pending_upcall give a vector now?
+  virtual bool upcall_pending(VcpuRef vcpu) const = 0;
 };
 
 // The core's whole state as bytes (state/save.h), while nobody is inside it. What a Platform keeps (guest memory, armed

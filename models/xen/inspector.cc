@@ -145,6 +145,14 @@ std::string Inspector::describe_port(DomId dom, Port port) const {
                      bits.masked ? "masked" : "unmasked");
 }
 
+bool Inspector::upcall_pending(VcpuRef ref) const {
+  Domain* domain = hv_.find_domain(ref.dom);
+  const Vcpu* vcpu = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
+  if (vcpu == nullptr || domain->callback_via.peek() >> 56 != HVM_PARAM_CALLBACK_TYPE_VECTOR) return false;
+  const Maddr info = vcpu->info_at.peek();
+  return vcpu->is_own_info(info) && hv_.platform().peek(upcall_pending_at(info), 1) != 0;
+}
+
 std::string Inspector::describe_vcpu(VcpuRef ref) const {
   Domain* domain = hv_.find_domain(ref.dom);
   const Vcpu* vcpu = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;

@@ -16,6 +16,7 @@ class Inspector final : public CoreInspector {
   std::vector<std::string> broken_invariants() const override;
   std::string describe_port(DomId dom, Port port) const override;
   std::string describe_vcpu(VcpuRef vcpu) const override;
+  bool upcall_pending(VcpuRef vcpu) const override;
 
  private:
   Hypervisor& hv_;

@@ -270,6 +270,7 @@ TEST_CASE("KVM keeps the events of a vCPU without a vcpu_info, and it does not s
   CHECK(guest.send(port) == 0);
   CHECK(guest.runnable(35));
   CHECK_FALSE(guest.core.api->pending_upcall(Guest::vcpu(35)).has_value());
+  CHECK_FALSE(guest.core.inspector->upcall_pending(Guest::vcpu(35)));
   guest.core.api->halt(Guest::vcpu(35), true);
   CHECK(guest.runnable(35));
   CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 35, vcpu_register_vcpu_info{5, 0, 0}) == 0);
@@ -278,8 +279,10 @@ TEST_CASE("KVM keeps the events of a vCPU without a vcpu_info, and it does not s
   CHECK(info.evtchn_upcall_mask == 0);
   CHECK(info.evtchn_pending_sel == 2);
   CHECK(guest.core.api->pending_upcall(Guest::vcpu(35)).has_value());
+  CHECK(guest.core.inspector->upcall_pending(Guest::vcpu(35)));
   CHECK(guest.core.inspector->lost_events().empty());
   guest.platform.poke<uint8_t>(5 * kPageSize, 0);
+  CHECK_FALSE(guest.core.inspector->upcall_pending(Guest::vcpu(35)));
   guest.core.api->halt(Guest::vcpu(35), true);
   CHECK_FALSE(guest.runnable(35));
 }
