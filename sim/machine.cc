@@ -158,6 +158,7 @@ void Machine::create_domains() {
     for (const pc::MemoryPiece& piece : domain.pieces) {
       config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
     }
+    if (domain.config->event_channels != 0) config.max_event_channels = domain.config->event_channels;
     if (flavour_.wide_event_limit) config.max_event_channels = 4095;
     const Status made = api_->create_domain(config);
     XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);

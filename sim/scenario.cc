@@ -131,7 +131,7 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
                 GuestConfig& guest) {
   toml.allow(table, "guest",
              {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline",
-              "on_soft_reset", "type"});
+              "on_soft_reset", "type", "event_channels"});
   uint64_t vcpus = guest.vcpus;
   toml.number(table, "guest", "vcpus", 1, 128, vcpus);
   guest.vcpus = static_cast<uint32_t>(vcpus);
@@ -146,6 +146,9 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
   std::string type = "pvh";
   toml.choice(table, "guest", "type", {"pvh", "hvm"}, type);
   guest.hvm = type == "hvm";
+  uint64_t channels = 0;
+  toml.number(table, "guest", "event_channels", kLeastEventChannels, kMostEventChannels, channels);
+  guest.event_channels = static_cast<uint32_t>(channels);
 
   read_platform(toml, table, scenario, guest);
   std::string image;

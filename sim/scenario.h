@@ -23,6 +23,10 @@ enum class GuestPlatform {
   kPc,    // and a PC's devices and a PCI bus; vCPU 0 at the entry of the Linux boot protocol
 };
 
+// Bounds of GuestConfig::event_channels: the toolstack's own have room.
+inline constexpr uint32_t kLeastEventChannels = 16;
+inline constexpr uint32_t kMostEventChannels = 1'000'000;
+
 // One guest: becomes domain 1, 2, ... in the order of the file.
 struct GuestConfig {
   std::string name;
@@ -37,6 +41,10 @@ struct GuestConfig {
   bool soft_reset_resumes = false;   // after SHUTDOWN_soft_reset it runs on
   // A type=hvm domain of Xen: PIRQs, and a PC's devices, whatever the platform.
   bool hvm = false;
+
+  // The highest event channel that the domain may have, whatever its layout's limit; 0: the flavour's default. With
+  // trait wide_event_limit there is no other.
+  uint32_t event_channels = 0;
 
   bool has_pc_devices() const { return platform == GuestPlatform::kPc || hvm; }
 };

@@ -72,11 +72,16 @@ std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
   return value;
 }
 
+// Which layouts a write of the hypercall page's MSR latches.
+bool SoftDomain::latches_mode64(VcpuId vcpu) const {
+  const CpuMode mode = cpu_->mode(vcpu);
+  return mode == CpuMode::kLong || (mode == CpuMode::kCompat && machine_.flavour_.hypercall_page_latches_long_mode);
+}
+
 bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   sync(vcpu);
-  const bool ok = pc::Board::owns_msr(msr)
-                      ? board_->wrmsr(vcpu, msr, value)
-                      : machine_.api_->write_msr(ref(vcpu), msr, value, cpu_->mode(vcpu) == CpuMode::kLong);
+  const bool ok = pc::Board::owns_msr(msr) ? board_->wrmsr(vcpu, msr, value)
+                                           : machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
   if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
   return ok;
 }

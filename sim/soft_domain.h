@@ -114,6 +114,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   bool go_on_with_hypercall(Vcpu& vcpu);
   void set_result(Vcpu& vcpu);
   bool interrupt_deliverable(Vcpu& vcpu);
+  bool latches_mode64(VcpuId vcpu) const;
   void after_halt(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);

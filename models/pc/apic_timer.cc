@@ -1,6 +1,8 @@
 // Counts and deadlines, computed from the virtual time.
 #include "models/pc/apic_timer.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "models/base/check.h"
@@ -146,12 +148,25 @@ bool ApicTimer::expired() {
 
 void ApicTimer::save(std::vector<std::byte>& out) const { save_state(out, state_); }
 
+// What no guest can bring about. A periodic count divides by its initial value.
+std::string_view ApicTimer::wrong_field(const State& state) const {
+  if (state.mode > static_cast<uint32_t>(ApicTimerMode::kReserved)) return "mode";
+  if (state.divide_config & ~0xbu) return "divide_config";
+  if (state.start_count > state.initial_count) return "start_count";
+  // set_divide() may have put the start before time 0, which is a number from the upper end.
+  const auto elapsed = static_cast<int64_t>(now_ticks() - state.start_tick);
+  return state.start_count != 0 && elapsed < 0 ? "start_tick" : "";
+}
+
 Status ApicTimer::restore(std::span<const std::byte>& in) {
+  std::span<const std::byte> rest = in;
   State state;
-  XS_TRY_STATUS(restore_state(in, state));
-  // A periodic count divides by its initial value.
-  if (state.start_count != 0 && state.initial_count == 0) return input_error("saved APIC timer counts without a start");
+  XS_TRY_STATUS(restore_state(rest, state));
+  if (const std::string_view field = wrong_field(state); !field.empty()) {
+    return input_error(fmt::format("saved APIC timer: {} cannot be", field));
+  }
   state_ = state;
+  in = rest;
   return {};
 }
 

@@ -2,6 +2,8 @@
 // virtual time when they are asked for; nothing runs in between.
 #pragma once
 
+#include <string_view>
+
 #include "models/pc/device.h"
 
 namespace xensim::pc {
@@ -60,6 +62,7 @@ class ApicTimer : public SavedDevice {
   bool counting() const { return state_.start_count != 0; }
   void arm();
   bool deadline_expired();
+  std::string_view wrong_field(const State& state) const;  // empty: none
 
   // Fixed.
   const uint32_t timer_;

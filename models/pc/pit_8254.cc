@@ -1,6 +1,8 @@
 // See pit_8254.h.
 #include "models/pc/pit_8254.h"
 
+#include <fmt/format.h>
+
 #include "models/pc/state_bytes.h"
 
 namespace xensim::pc {
@@ -165,6 +167,30 @@ void Pit8254::port_out(uint16_t port, unsigned /*bytes*/, uint32_t value) {
 }
 
 void Pit8254::save(std::vector<std::byte>& out) const { save_state(out, state_); }
-Status Pit8254::restore(std::span<const std::byte>& in) { return restore_state(in, state_); }
+
+// What no guest can bring about: a count from a time to come would be due at once, for ever.
+std::string_view Pit8254::wrong_field(const Channel& channel) const {
+  if (channel.loaded_at > clock_.now().v) return "loaded_at";
+  if (channel.reload > 0x10000) return "reload";
+  if (channel.access < 1 || channel.access > 3) return "access";
+  if (channel.mode > 5) return "mode";
+  if (channel.second_write > 1 || channel.second_read > 1) return "second";
+  if (channel.has_latch > 1 || channel.has_status > 1) return "has";
+  return channel.gate > 1 ? "gate" : "";
+}
+
+Status Pit8254::restore(std::span<const std::byte>& in) {
+  std::span<const std::byte> rest = in;
+  State state;
+  XS_TRY_STATUS(restore_state(rest, state));
+  for (size_t i = 0; i < state.channels.size(); ++i) {
+    const std::string_view field = wrong_field(state.channels[i]);
+    if (!field.empty()) return input_error(fmt::format("saved PIT: channel {}'s {} cannot be", i, field));
+  }
+  if (state.speaker > 3) return input_error("saved PIT: speaker cannot be");
+  state_ = state;
+  in = rest;
+  return {};
+}
 
 }  // namespace xensim::pc

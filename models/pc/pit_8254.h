@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "models/pc/device.h"
 
@@ -57,6 +58,7 @@ class Pit8254 final : public PortDevice, public SavedDevice {
   uint8_t read_counter(Channel& channel);
   void latch_count(Channel& channel);
   void write_speaker(uint8_t value);
+  std::string_view wrong_field(const Channel& channel) const;  // empty: none
 
   // Fixed.
   const uint32_t timer_;

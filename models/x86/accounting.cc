@@ -18,7 +18,7 @@ void SoftCpu::attend() {
   const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || nmi_ready({loaded_}) ||
                     current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
-  repeat_left_ = 0;
+  no_repeats();
 }
 
 // At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
@@ -26,7 +26,9 @@ void SoftCpu::attend() {
 void SoftCpu::begin_hook() {
   BlockGate::State& gate = gate_.state();
   if (gate.last == 0) return;
-  const bool repeat = gate.last == kRepeat;
+  const bool repeat = gate.last == BlockGate::kRepeat;
+  top_ += repeat_given_ - gate.repeat_left;
+  repeat_given_ = gate.repeat_left;
   block_ = repeat ? repeat_block_ : &blocks_.block_of(gate.last);
   open_ = repeat ? 1 : BlockTable::charge_of(gate.last);
   done_ = 0;
@@ -115,7 +117,7 @@ void SoftCpu::on_slow_block(uint64_t pc, uint32_t size, const void* returns_to) 
 void SoftCpu::on_slow_block(Block& block) {
   current_->retired += open_;
   done_ = open_ = 0;
-  repeat_left_ = 0;
+  no_repeats();
   block_ = &block;
   if (exit_ || failure_) {
     uc_emu_stop(engine_->get());
@@ -166,7 +168,9 @@ void SoftCpu::run_block(Block& block, uint64_t room) {
   const uint64_t left = free ? repeats_left(block) : 0;
   if (left < 2) return;
   repeat_block_ = &block;
-  repeat_left_ = std::min({left, room, limit_ - current_->retired}) - 1;
+  repeat_given_ = std::min({left, room, limit_ - current_->retired}) - 1;
+  gate_.state().repeat_tag = block.tag;
+  gate_.state().repeat_left = repeat_given_;
 }
 
 uint64_t SoftCpu::repeats_left(const Block& block) const {

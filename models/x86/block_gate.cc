@@ -14,10 +14,15 @@ namespace {
 // The same as the instructions below.
 void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state) {
   const uint32_t charge = BlockTable::charge_of(size_or_tag);
-  if (charge > state->room) [[unlikely]]
-    return state->slow(uc, pc, size_or_tag, state, __builtin_return_address(0));
-  state->room -= charge;
-  state->last = size_or_tag;
+  if (charge <= state->room) {
+    state->room -= charge;
+    state->last = size_or_tag;
+  } else if (size_or_tag == state->repeat_tag && state->repeat_left != 0) {
+    --state->repeat_left;
+    state->last = BlockGate::kRepeat;
+  } else {
+    state->slow(uc, pc, size_or_tag, state, __builtin_return_address(0));
+  }
 }
 
 #if defined(__x86_64__)
@@ -32,12 +37,26 @@ constexpr uint8_t kCode[] = {
     0x4c, 0x89, 0x01,                     // mov %r8, (%rcx)
     0x89, 0x51, 0x08,                     // mov %edx, 8(%rcx)
     0xc3,                                 // ret
+    0x3b, 0x51, 0x0c,                     // 1: cmp 12(%rcx), %edx
+    0x75, 0x16,                           // jne 2f
+    0x4c, 0x8b, 0x41,
+    0x10,  // mov 16(%rcx), %r8
+    0x49, 0x83, 0xe8,
+    0x01,        // sub $1, %r8
+    0x72, 0x0c,  // jb 2f
+    0x4c, 0x89, 0x41,
+    0x10,  // mov %r8, 16(%rcx)
+    0xc7, 0x41, 0x08,
+    0xff, 0xff, 0xff,
+    0xff,  // movl $kRepeat, 8(%rcx)
+    0xc3,  // ret
     0x4c, 0x8b, 0x04,
-    0x24,              // 1: mov (%rsp), %r8
-    0xff, 0x61, 0x10,  // jmp *16(%rcx)
+    0x24,              // 2: mov (%rsp), %r8
+    0xff, 0x61, 0x18,  // jmp *24(%rcx)
 };
 static_assert(offsetof(BlockGate::State, room) == 0 && offsetof(BlockGate::State, last) == 8 &&
-              offsetof(BlockGate::State, slow) == 16);
+              offsetof(BlockGate::State, repeat_tag) == 12 && offsetof(BlockGate::State, repeat_left) == 16 &&
+              offsetof(BlockGate::State, slow) == 24);
 
 // A fresh page right below the engine's code; nullptr: there is none to be had.
 void* page_near_code(size_t bytes) {
@@ -69,7 +88,7 @@ void* near_hook() { return nullptr; }
 
 }  // namespace
 
-BlockGate::BlockGate(void* owner, Slow slow) : state_{0, 0, slow, owner}, page_(near_hook()) {
+BlockGate::BlockGate(void* owner, Slow slow) : state_{0, 0, 0, 0, slow, owner}, page_(near_hook()) {
   hook_ = page_ ? page_ : reinterpret_cast<void*>(&far_hook);
 }
 

@@ -21,10 +21,14 @@ class BlockGate {
   // What each block looks at.
   struct State {
     uint64_t room = 0;  // below 2^32 - 1
-    uint32_t last = 0;  // the tag of the last block that passed
+    uint32_t last = 0;  // the tag of the last block that passed; kRepeat: it was an iteration
+    uint32_t repeat_tag = 0;
+    uint64_t repeat_left = 0;
     Slow slow = nullptr;
     void* owner = nullptr;
   };
+
+  static constexpr uint32_t kRepeat = ~0u;
 
   BlockGate(void* owner, Slow slow);
   ~BlockGate();

@@ -87,15 +87,16 @@ class SoftCpu final : public Cpu, public MmioSink {
   static void slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state, const void* returns_to);
   void make_room();
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
-  // The way of a repeated string instruction's next iteration, where the last one said how many there are.
+  // The way of a repeated string instruction's next iteration, where the last one said how many there are, and its call
+  // has no tag.
   bool on_repeat(uint64_t pc, uint32_t size_or_tag) {
-    if (repeat_left_ == 0 || pc != repeat_block_->pc) return false;
-    if (size_or_tag != repeat_block_->size && size_or_tag != repeat_block_->tag) return false;
-    --repeat_left_;
-    ++top_;
-    gate_.state().last = kRepeat;
+    BlockGate::State& gate = gate_.state();
+    if (gate.repeat_left == 0 || pc != repeat_block_->pc || size_or_tag != repeat_block_->size) return false;
+    --gate.repeat_left;
+    gate.last = BlockGate::kRepeat;
     return true;
   }
+  void no_repeats() { gate_.state().repeat_left = repeat_given_ = 0; }
   void begin_hook();
   void end_hook();
   void on_slow_block(uint64_t pc, uint32_t size, const void* returns_to);
@@ -171,10 +172,9 @@ class SoftCpu final : public Cpu, public MmioSink {
   // While blocks run the fast way, by `gate_`: its room and the count of all instructions, the last block's included,
   // add up to `top_`. begin_hook() makes `retired` and what follows below of these, end_hook() these of those.
   uint64_t top_ = 0;
-  static constexpr uint32_t kRepeat = ~0u;  // in place of a tag
   // Iterations of the repeated string instruction that runs now which need no look: neither its last pass nor the
   // slice's end is among them. A request of any kind takes them away. The gate's room is 0 meanwhile.
-  uint64_t repeat_left_ = 0;
+  uint64_t repeat_given_ = 0;  // and the gate has what is left of them
   Block* repeat_block_ = nullptr;
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.

@@ -46,7 +46,9 @@ void put_version(Platform& platform, Site site, Maddr at, uint32_t version, std:
 }
 
 void write_vcpu_info_time(Platform& platform, Vcpu& vcpu, vcpu_time_info& info) {
-  const Maddr at = time_at(vcpu.info_at.load());
+  const Maddr vcpu_info = vcpu.info_at.load();
+  if (vcpu_info.v == 0) return;  // trait vcpu_info_register_lax: it has none, and no page stands for it
+  const Maddr at = time_at(vcpu_info);
   info.version = version_begin(static_cast<uint32_t>(platform.load(Site::kVcpuTime, at, 4)));
   put_version(platform, Site::kVcpuTime, at, info.version, vcpu.time_version);
   const auto bytes = std::as_bytes(std::span(&info, 1));

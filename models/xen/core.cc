@@ -150,6 +150,7 @@ void Core::halt(VcpuRef ref, bool interrupts_enabled) {
   Vcpu& current = vcpu(ref);
   left_guest(current);
   if (interrupts_enabled) {
+    if (current.info_masked.exchange(false)) unmask_upcalls(entry, current);
     block(entry, current, true);
   } else if (hv_.flavour().halt_disabled_forever) {
     current.halted_for_good.store(true);

@@ -97,7 +97,8 @@ class CoreApi {
   // again with number and arguments as they are here, once it took the upcall that is pending; its other registers
   // stay, RAX is the number. nullptr: the call is over. Valid until the vCPU's next hypercall.
   virtual const HypercallRegs* continuation_of(VcpuRef vcpu) = 0;
-  // The hypervisor's MSRs. false: #GP(0). `mode64`: the vCPU's bitness, latched by the hypercall-page MSR.
+  // The hypervisor's MSRs. false: #GP(0). `mode64`: does the hypercall-page MSR latch the 64-bit layouts? By the vCPU's
+  // mode, which is not the core's to know (trait hypercall_page_latches_long_mode).
   virtual bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) = 0;
   virtual std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) = 0;
   // Leaves 0x40000000 and up; nullopt: not a hypervisor leaf.

@@ -26,7 +26,12 @@ bool test_bit(Platform& platform, Site site, const GuestBit& bit) {
 
 // The last steps of set_pending and unmask: the selector, then the upcall.
 void select_and_notify(Entry& entry, const SharedLayout& layout, Vcpu& vcpu, uint32_t port) {
-  const GuestBit selector = layout.selector(vcpu.info_at.load(), port);
+  const Maddr info = vcpu.info_at.load();
+  const GuestBit selector = layout.selector(info, port);
+  if (entry.flavour().events_wait_for_vcpu_info && !vcpu.is_own_info(info)) {
+    hold_event(entry, vcpu, selector.mask);
+    return;
+  }
   if (!set_bit(entry.platform(), Site::kPendingSel, selector)) mark_events_pending(entry, vcpu);
 }
 
@@ -78,9 +83,12 @@ class TwoLevelPortOps final : public PortOps {
   PortBits peek(Platform& platform, const Domain& domain, const Channel& channel) const override {
     const SharedLayout layout(domain);
     if (channel.port >= layout.ports()) return {};
-    const Maddr info = domain.vcpu(channel.notify_vcpu.peek())->info_at.peek();
+    const Vcpu& vcpu = *domain.vcpu(channel.notify_vcpu.peek());
+    const Maddr info = vcpu.info_at.peek();
+    const GuestBit selector = layout.selector(info, channel.port);
+    const bool held = !vcpu.is_own_info(info) && (vcpu.held_selector.peek() & selector.mask) != 0;
     return {peek_bit(platform, layout.pending(channel.port)), peek_bit(platform, layout.masked(channel.port)),
-            platform.peek(upcall_pending_at(info), 1) != 0 && peek_bit(platform, layout.selector(info, channel.port))};
+            held || (platform.peek(upcall_pending_at(info), 1) != 0 && peek_bit(platform, selector))};
   }
 };
 

@@ -160,6 +160,12 @@ void kick(Entry& entry, Vcpu& vcpu) {
 
 namespace {
 
+// Trait events_wait_for_vcpu_info: does an event wait that the vCPU cannot be told of?
+bool keeps_awake(Entry& entry, Vcpu& vcpu) {
+  if (!entry.flavour().events_wait_for_vcpu_info || vcpu.is_own_info(vcpu.info_at.peek())) return false;
+  return vcpu.held_selector.load() != 0;
+}
+
 // The vCPU sleeps once its hypercall is over.
 void go_to_sleep(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
   vcpu.sleeps_interruptible = interrupts_enabled;
@@ -173,7 +179,7 @@ void go_to_sleep(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
 void block(Entry& entry, Vcpu& vcpu, bool interrupts_enabled) {
   vcpu.blocked.store(1);
   // Events are looked for after `blocked` is set: an event that comes now either is seen here or wakes us.
-  if (interrupts_enabled && pending_upcall(entry, vcpu)) {
+  if ((interrupts_enabled && pending_upcall(entry, vcpu)) || keeps_awake(entry, vcpu)) {
     stay_awake(entry, vcpu);
     return;
   }
@@ -197,6 +203,7 @@ int64_t poll(HypercallContext& context) {
   poll_word(vcpu).fetch_or(poll_bit(vcpu));
   // From here on others see us and wake us: now look whether there is anything to sleep for.
   if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(context, vcpu, 0);
+  if (keeps_awake(context, vcpu)) return leave_poll(context, vcpu, 0);
   if (const int64_t state = look_at_ports(context, *args); state != 0)
     return leave_poll(context, vcpu, state > 0 ? 0 : state);
   if (args->count == 1) vcpu.poll_port.store(vcpu.polled_ports[0]);

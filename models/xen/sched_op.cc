@@ -3,7 +3,7 @@
 #include "models/xen/arguments.h"
 #include "models/xen/lifecycle.h"
 #include "models/xen/poll.h"
-#include "models/xen/shared_layout.h"
+#include "models/xen/upcall.h"
 
 namespace xensim::xen {
 namespace {
@@ -14,8 +14,7 @@ constexpr uint64_t kNsPerSecond = 1'000'000'000;
 Gva argument(const HypercallContext& context) { return {context.arg(1)}; }
 
 int64_t op_block(HypercallContext& context) {
-  Platform& platform = context.platform();
-  platform.store(Site::kUpcallMask, upcall_mask_at(context.vcpu.info_at.load()), 1, 0);
+  unmask_upcalls(context, context.vcpu);
   block(context, context.vcpu, context.regs.interrupts_enabled);
   return 0;
 }

@@ -42,7 +42,7 @@ CallbackVia decode_via(uint64_t value) {
 bool upcall_is_pending(Entry& entry, Vcpu& vcpu) {
   const Maddr info = vcpu.info_at.load();
   // There is no vcpu_info that could say so.
-  if (entry.flavour().vcpu_info_register_lax && info == vcpu.domain().dummy_info()) return false;
+  if (entry.flavour().vcpu_info_register_lax && !vcpu.is_own_info(info)) return false;
   return entry.platform().load(Site::kUpcallPending, upcall_pending_at(info), 1) != 0;
 }
 
@@ -78,6 +78,27 @@ bool has_vector_callback(Domain& domain) {
 void mark_events_pending(Entry& entry, Vcpu& vcpu) {
   const Maddr at = upcall_pending_at(vcpu.info_at.load());
   if ((entry.platform().rmw(Site::kUpcallPending, at, 1, Rmw::kOr, 1) & 1) == 0) notify(entry, vcpu);
+}
+
+void unmask_upcalls(Entry& entry, Vcpu& vcpu) {
+  entry.platform().store(Site::kUpcallMask, upcall_mask_at(vcpu.info_at.load()), 1, 0);
+}
+
+void hold_event(Entry& entry, Vcpu& vcpu, uint64_t selector_bits) {
+  const bool known = (vcpu.held_selector.fetch_or(selector_bits) & selector_bits) != 0;
+  // It may have got a vcpu_info in the meantime, and have found nothing kept.
+  give_held_events(entry, vcpu);
+  if (!known) kick(entry, vcpu);
+}
+
+void give_held_events(Entry& entry, Vcpu& vcpu) {
+  const Maddr info = vcpu.info_at.load();
+  if (!vcpu.is_own_info(info)) return;
+  const uint64_t held = vcpu.held_selector.exchange(0);
+  if (held == 0) return;
+  const SharedLayout layout(vcpu.domain());
+  entry.platform().rmw(Site::kPendingSel, layout.selector_word(info), layout.word_bytes(), Rmw::kOr, held);
+  mark_events_pending(entry, vcpu);
 }
 
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value) {

@@ -13,6 +13,15 @@ namespace xensim::xen {
 // Sets vcpu_info.evtchn_upcall_pending and, if it was clear, notifies the vCPU.
 void mark_events_pending(Entry& entry, Vcpu& vcpu);
 
+// What SCHEDOP_block does first, and HLT.
+void unmask_upcalls(Entry& entry, Vcpu& vcpu);
+
+// Trait events_wait_for_vcpu_info. A vCPU that had no vcpu_info when it was looked for: keeps the bits of its selector,
+// and wakes it.
+void hold_event(Entry& entry, Vcpu& vcpu, uint64_t selector_bits);
+// The vCPU has a vcpu_info, or was told to have none: it gets what was kept.
+void give_held_events(Entry& entry, Vcpu& vcpu);
+
 // HVM_PARAM_CALLBACK_IRQ was set to `value` (hvm/params.h). Any value is accepted; an unknown type means none. Where
 // there is no PIC, anything but a vector leaves the callback as it was.
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value);

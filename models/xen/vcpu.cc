@@ -16,6 +16,7 @@ Vcpu::Vcpu(Platform& platform, Domain& owner, VcpuId vcpu_id)
       told_runnable(vcpu_id.v == 0),
       poll_port(platform, Site::kPollPort, owner.id(), vcpu_id.v),
       info_at(platform, Site::kVcpuInfoPointer, owner.id(), vcpu_id.v, first_vcpu_info(owner, vcpu_id)),
+      held_selector(platform, Site::kHeldSelector, owner.id(), vcpu_id.v),
       initialised(vcpu_id.v == 0),
       virq_lock(LockRank::kVirq, Site::kVirqLock, owner.id(), vcpu_id.v),
       lock(LockRank::kVcpu, Site::kVcpuLock, owner.id(), vcpu_id.v),
@@ -23,5 +24,7 @@ Vcpu::Vcpu(Platform& platform, Domain& owner, VcpuId vcpu_id)
       ref_{owner.id(), vcpu_id} {
   runstate.state = vcpu_id.v == 0 ? RUNSTATE_runnable : RUNSTATE_offline;
 }
+
+bool Vcpu::is_own_info(Maddr info) const { return info != domain_.dummy_info(); }
 
 }  // namespace xensim::xen

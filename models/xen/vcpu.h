@@ -43,6 +43,8 @@ class Vcpu {
   Domain& domain() const { return domain_; }
   VcpuId id() const { return ref_.vcpu; }
   VcpuRef ref() const { return ref_; }
+  // Is `info`, of info_at, a place of the guest's? Else it is the page that stands for all that have none.
+  bool is_own_info(Maddr info) const;
 
   // pause_flags: may run when both are 0.
   Shared<uint32_t> blocked;  // waits for an event (SCHEDOP_block or poll, HLT)
@@ -53,6 +55,11 @@ class Vcpu {
   Shared<uint32_t> poll_port;
   // Machine address of the vcpu_info in use: a slot of shared_info, a registered place, or the dummy page.
   Shared<Maddr> info_at;
+  // Trait events_wait_for_vcpu_info: the selector of a vCPU that has no vcpu_info, until it has one.
+  Shared<uint64_t> held_selector;
+  // The hypervisor masked upcalls in the vcpu_info that it gave; the vCPU's first HLT takes that back. No HVM guest's
+  // upcalls heed the mask.
+  std::atomic<bool> info_masked{false};
   std::atomic<bool> info_registered{false};  // written under the domain lock
   std::atomic<bool> initialised{false};      // written under the domain lock
 

@@ -50,11 +50,15 @@ void move_vcpu_info(HypercallContext& context, Vcpu& vcpu, Maddr to) {
   const Maddr from = vcpu.info_at.load();
   if (context.flavour().vcpu_info_register_silent) {
     vcpu.info_at.store(to);
+    if (context.flavour().events_wait_for_vcpu_info) give_held_events(context, vcpu);
     return;
   }
-  if (from == context.domain.dummy_info()) {
-    const std::array<std::byte, sizeof(vcpu_info)> zeros{};
-    platform.write(Site::kSharedInfo, to, zeros);
+  if (!vcpu.is_own_info(from)) {
+    // Upcalls start out masked, as in the page that it had.
+    std::array<std::byte, sizeof(vcpu_info)> fresh{};
+    fresh[offsetof(vcpu_info, evtchn_upcall_mask)] = std::byte{1};
+    platform.write(Site::kSharedInfo, to, fresh);
+    vcpu.info_masked.store(true);
   } else {
     platform.copy(Site::kSharedInfo, to, from, sizeof(vcpu_info));
   }

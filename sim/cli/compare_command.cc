@@ -48,6 +48,9 @@ class CompareCommand final : public Command {
     app.add_option("--memory", memory_, "of every guest, like 64M")->type_name("SIZE");
     app.add_flag("--together", run_.together, "all guests at once, as domains 1, 2, ...: for those that talk");
     app.add_flag("--hvm", run_.hvm, "the real Xen makes type=hvm domains, not type=pvh");
+    app.add_option("--event-channels", channels_, "the highest that every guest may have; Xen's alone")
+        ->type_name("N")
+        ->check(whole_number());
     app.add_option("--kvm-kernel", real_.kvm_kernel, "a kernel of your own under the real KVM")->type_name("IMAGE");
     app.add_option("--kvm-modules", real_.kvm_modules, "the folder with its kvm modules")->type_name("DIR");
     app.add_option("--limit", limit_, "seconds for each guest on a real one, 60")
@@ -76,10 +79,12 @@ class CompareCommand final : public Command {
  private:
   // What the options leave open, and what cannot be.
   Status check() {
-    const std::string words = fmt::format("--vcpus {} --memory {} x", vcpus_.value_or(1),
-                                          memory_.ends_with('M') ? memory_.substr(0, memory_.size() - 1) : memory_);
+    std::string words = fmt::format("--vcpus {} --memory {} x", vcpus_.value_or(1),
+                                    memory_.ends_with('M') ? memory_.substr(0, memory_.size() - 1) : memory_);
+    if (channels_) words += fmt::format(" --event-channels {}", *channels_);
     XS_TRY(const OracleRun numbers, parse_oracle_run(words));
     run_.vcpus = numbers.vcpus;
+    run_.event_channels = numbers.event_channels;
     run_.memory_mib = numbers.memory_mib;
     if (limit_ < 1 || limit_ > 100'000)
       return input_error(fmt::format("--limit {}: a number from 1 to 100000 is needed", limit_));
@@ -98,8 +103,9 @@ class CompareCommand final : public Command {
     for (const std::string& flavour : with_) {
       const RealOne* real = find_real_one(flavour);
       if (real == nullptr) return input_error(fmt::format("--with {}: there are xen and kvm", flavour));
-      if (real->one_domain && (run_.together || run_.hvm)) {
-        return input_error(fmt::format("--with {}: it has one domain; --together and --hvm are Xen's", flavour));
+      if (real->one_domain && (run_.together || run_.hvm || run_.event_channels)) {
+        return input_error(
+            fmt::format("--with {}: it has one domain; --together, --hvm and --event-channels are Xen's", flavour));
       }
     }
     XS_TRY_STATUS(check_kvm());
@@ -175,13 +181,14 @@ class CompareCommand final : public Command {
     if (run_.memory_mib != 64) words += fmt::format(" --memory {}M", run_.memory_mib);
     if (run_.together) words += " --together";
     if (run_.hvm) words += " --hvm";
+    if (run_.event_channels) words += fmt::format(" --event-channels {}", *run_.event_channels);
     if (!real_.kvm_kernel.empty()) words += " --kvm-kernel " + shell_word(real_.kvm_kernel);
     if (!real_.kvm_modules.empty()) words += " --kvm-modules " + shell_word(real_.kvm_modules);
     return words;
   }
 
   std::vector<std::string> guests_, with_, flavours_;
-  std::optional<uint64_t> vcpus_;
+  std::optional<uint64_t> vcpus_, channels_;
   std::string memory_ = "64M";
   uint64_t limit_ = 60;
   OracleRun run_;

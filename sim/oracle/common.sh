@@ -171,8 +171,8 @@ add_modules() {
 # ---- one run ----
 
 begin_run() {
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  work=$(mktemp -d) machine=
+  trap '[[ -z $machine ]] || kill "$machine" 2>/dev/null; rm -rf "$work"' EXIT
   mkdir -p "$work/files/g" "$work/files/mod"
   local guest n=0
   for guest in "${guests[@]}"; do n=$((n + 1)); cp "$guest" "$work/files/g/$(printf 'g%02d' $n).elf"; done
@@ -187,12 +187,21 @@ pack_run() {
 # patching trips over itself now and then.
 cpu=max,+svm,+npt,-smap,-smep,-la57,-pku,-pks
 
-# qemu options...: the serial console's text goes to $work/console.
+# qemu options...: the serial console's text goes to $work/console. A machine that has said nothing for longer than one guest may
+# take hangs, and is ended.
 boot() {
-  local seconds=$((limit + 600))
-  [[ $together == yes ]] || seconds=$((limit * ${#guests[@]} + 600))
-  (cd "$work" && timeout "$seconds" qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 3072 -nodefaults -display none \
-    -no-reboot -serial file:serial "$@") >"$work/qemu" 2>&1 || true
+  local size before=-1 since=$SECONDS
+  (cd "$work" && exec qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 3072 -nodefaults -display none \
+    -no-reboot -serial file:serial "$@") >"$work/qemu" 2>&1 &
+  machine=$!
+  while kill -0 "$machine" 2>/dev/null; do
+    sleep 0.2
+    size=$(stat -c %s "$work/serial" 2>/dev/null || echo 0)
+    if ((size != before)); then before=$size since=$SECONDS; fi
+    ((SECONDS - since <= limit + 300)) || kill "$machine"
+  done
+  wait "$machine" || true
+  machine=
   [[ -f $work/serial ]] || die 3 "QEMU did not start: $(head -n 1 "$work/qemu")"
   tr -d '\r' <"$work/serial" >"$work/console"
   [[ -z $log ]] || cp "$work/console" "$log"

@@ -32,6 +32,7 @@ std::vector<std::string> command_line(const RealOne& real, const OracleRun& run,
   add({"-v", std::to_string(run.vcpus), "-m", std::to_string(run.memory_mib), "-t", std::to_string(options.seconds)});
   if (run.together) add({"--together"});
   if (run.hvm) add({"--hvm"});
+  if (run.event_channels) add({"-x", fmt::format("max_event_channels={}", *run.event_channels)});
   if (!options.log.empty()) add({"--log", options.log});
   if (real.flavour == "kvm" && !options.kvm_kernel.empty()) add({"--kernel", options.kvm_kernel});
   if (real.flavour == "kvm" && !options.kvm_modules.empty()) add({"--modules", options.kvm_modules});
@@ -53,9 +54,9 @@ Result<Transcript> read_answer(const RealOne& real, const OracleRun& run, const 
 
 Result<Transcript> run_real(const RealOne& real, const OracleRun& run, const std::vector<std::string>& images,
                             const RealOptions& options) {
-  if (real.one_domain && (run.together || run.hvm)) {
+  if (real.one_domain && (run.together || run.hvm || run.event_channels)) {
     return input_error(
-        fmt::format("{} has one domain and no other type of it: --together and --hvm are Xen's", real.flavour));
+        fmt::format("{} has one domain of one kind: --together, --hvm and --event-channels are Xen's", real.flavour));
   }
   XS_TRY(const auto spawned, spawn(command_line(real, run, images, options), options.on_note));
   if (spawned.status == 2) return input_error(spawned.last_note);

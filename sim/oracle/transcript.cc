@@ -7,6 +7,8 @@
 #include <map>
 #include <sstream>
 
+#include "sim/scenario.h"
+
 namespace xensim::sim {
 
 namespace {
@@ -42,8 +44,13 @@ Result<OracleRun> parse_oracle_run(std::string_view words) {
       word.clear();
       in >> word;
       XS_TRY(run.memory_mib, parse_number("--memory", word, 2, 1024));
+    } else if (word == "--event-channels") {
+      word.clear();
+      in >> word;
+      XS_TRY(run.event_channels, parse_number("--event-channels", word, kLeastEventChannels, kMostEventChannels));
     } else if (word.starts_with('-')) {
-      return input_error(fmt::format("{}: no such option (--vcpus N, --memory MIB, --together, --hvm)", word));
+      return input_error(
+          fmt::format("{}: no such option (--vcpus N, --memory MIB, --event-channels N, --together, --hvm)", word));
     } else {
       run.programs.push_back(word);
     }
@@ -58,6 +65,7 @@ std::string format_oracle_run(const OracleRun& run) {
   if (run.together) words += "--together ";
   if (run.vcpus != 1) words += fmt::format("--vcpus {} ", run.vcpus);
   if (run.memory_mib != 64) words += fmt::format("--memory {} ", run.memory_mib);
+  if (run.event_channels) words += fmt::format("--event-channels {} ", *run.event_channels);
   return words + fmt::format("{}", fmt::join(run.programs, " "));
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +16,15 @@
 
 namespace xensim::sim {
 
-// What is run, on whichever implementation. As words: `[--hvm] [--together] [--vcpus N] [--memory MIB] PROGRAM...`.
+// What is run, on whichever implementation. As words: `[--hvm] [--together] [--vcpus N] [--memory MIB]
+// [--event-channels N] PROGRAM...`.
 struct OracleRun {
   uint32_t vcpus = 1;        // of every guest, 1 to 128
   uint32_t memory_mib = 64;  // of every guest, 2 to 1024
-  bool together = false;     // all at once, as domains 1, 2, ...; else one after the other
-  bool hvm = false;          // the real Xen makes type=hvm domains of them
+  // The highest event channel of every guest (xl's max_event_channels), 16 to 1'000'000; nothing: the implementation's.
+  std::optional<uint32_t> event_channels;
+  bool together = false;  // all at once, as domains 1, 2, ...; else one after the other
+  bool hvm = false;       // the real Xen makes type=hvm domains of them
   std::vector<std::string> programs;
 };
 

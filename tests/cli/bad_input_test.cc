@@ -88,6 +88,8 @@ TEST_CASE("a comparison that cannot be is refused") {
                 "--flavour is for a comparison without --with");
   check_refused({"compare", guest, "--with", "kvm", "--together"}, "--with kvm: it has one domain");
   check_refused({"compare", guest, "--with", "xen,kvm", "--hvm"}, "--with kvm: it has one domain");
+  check_refused({"compare", guest, "--with", "xen,kvm", "--event-channels", "99"}, "--with kvm: it has one domain");
+  check_refused({"compare", guest, "--event-channels", "15"}, "--event-channels 15: a number from 16 to 1000000");
   check_refused({"compare", guest, "--kvm-kernel", "/boot/vmlinuz"}, "need --with kvm");
   check_refused({"compare", guest, "--with", "kvm", "--kvm-kernel", "/nowhere/vmlinuz"},
                 "/nowhere/vmlinuz: no such file");

@@ -67,6 +67,16 @@ TEST_CASE("a type=hvm domain says that it has PIRQs") {
   CHECK(hvm.out.find("hello: XENVER_get_features 0: 0, 0x12705\n") != std::string::npos);
 }
 
+TEST_CASE("a domain that may have more event channels has as many as its layout") {
+  const std::string limits = XENSIM_BINARY_DIR "/guests/probe_evtchn_limits.elf";
+  const auto last = [&](const char* most) {
+    const Ran ran = run_program({"compare", limits, "--flavour", "xen", "--event-channels", most});
+    return ran.out.substr(0, ran.out.find(','));
+  };
+  CHECK(last("40") == "probe_evtchn_limits: 2-level: the last port is 40");
+  CHECK(last("5000") == "probe_evtchn_limits: 2-level: the last port is 4095");
+}
+
 TEST_CASE("the same as the real one: status 0") {
   const Variable oracles("XENSIM_ORACLES", stand_in(XENSIM_SOURCE_DIR "/tests/oracle/poll_lost.kvm.txt"));
   const Ran ran = run_program({"compare", kPollLost, "--vcpus", "2", "--with", "kvm"});

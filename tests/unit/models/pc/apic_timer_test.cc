@@ -151,3 +151,37 @@ TEST_CASE_FIXTURE(Fixture, "the timer's state survives save and restore") {
     CHECK_FALSE(other.restore(part).has_value());
   }
 }
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a saved count from a time to come, or of a mode that there is not, is refused by its name") {
+  at(1000);
+  timer.set_divide(kDivideBy1);
+  timer.set_initial_count(50);
+  std::vector<std::byte> saved;
+  timer.save(saved);
+  const auto refused = [&] {
+    ApicTimer other(3, kGHz, kGHz, machine, machine);
+    std::span<const std::byte> in(saved);
+    const Status status = other.restore(in);
+    CHECK(other.current_count() == 0);
+    return status ? std::string() : status.error().message;
+  };
+  at(999);
+  CHECK(refused() == "saved APIC timer: start_tick cannot be");
+  at(1000);
+  saved.back() = std::byte{1};  // the mode's upper byte, the last of all
+  CHECK(refused() == "saved APIC timer: mode cannot be");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a count that a change of its rate began before time 0 is restored") {
+  at(1);
+  timer.set_divide(kDivideBy1);
+  timer.set_initial_count(1);
+  at(3);
+  timer.set_divide(0xa);  // by 128, with the expiry not served yet
+  std::vector<std::byte> saved;
+  timer.save(saved);
+  ApicTimer other(3, kGHz, kGHz, machine, machine);
+  std::span<const std::byte> in(saved);
+  CHECK(other.restore(in).has_value());
+}

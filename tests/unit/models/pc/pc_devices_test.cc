@@ -219,3 +219,22 @@ TEST_CASE("the chipset saves and restores") {
   other.board.save(again);
   CHECK(saved == again);
 }
+
+TEST_CASE("a saved PIT that was loaded in a time to come is refused by the field's name") {
+  Pc pc;
+  pc.machine.time = VirtualNs{1000};
+  pc.out(0x43, 0x34);
+  pc.out(0x40, 1);
+  pc.out(0x40, 2);
+  std::vector<std::byte> saved;
+  pc.board.save(saved);
+  Pc other;
+  other.machine.time = VirtualNs{999};
+  std::span<const std::byte> in(saved);
+  const Status status = other.board.restore(in);
+  REQUIRE_FALSE(status.has_value());
+  CHECK(status.error().message == "saved PIT: channel 0's loaded_at cannot be");
+  other.machine.time = VirtualNs{1000};
+  in = saved;
+  CHECK(other.board.restore(in).has_value());
+}

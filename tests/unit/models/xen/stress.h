@@ -63,7 +63,7 @@ class Stress {
 
   // The body of vCPU `self` waits until the vCPU may run. False: all bodies that have not ended wait, and no vCPU of
   // theirs may run, so that nothing can come any more: a wake-up was lost. However slow the machine is, that is all
-  // that counts. For bodies that are the vCPUs 0, 1, ... of one domain, and no timers.
+  // that counts. For bodies that are the vCPUs 0, 1, ... of one domain; those behind them only let timers expire.
   bool sleep(VcpuRef self) {
     std::atomic<bool>& asleep = asleep_.at(self.vcpu.v);
     asleep.store(true);
@@ -117,11 +117,11 @@ class Stress {
   // Looked at one after the other; whoever was let run meanwhile shows in the count of wakes.
   bool all_asleep(DomId dom) {
     const uint64_t wakes = platform.wakes();
-    for (uint32_t number = 0; number < ended_.size(); ++number) {
+    for (uint32_t number = 0; number < vcpus; ++number) {
       if (ended_[number].load()) continue;
       if (!asleep_[number].load() || platform.may_run({dom, VcpuId{number}})) return false;
     }
-    return platform.wakes() == wakes;
+    return platform.no_timer_left() && platform.wakes() == wakes;
   }
 
   std::array<std::atomic<bool>, ThreadedPlatform::kMaxVcpu> asleep_{}, ended_{};

@@ -105,9 +105,17 @@ unsigned ThreadedPlatform::expire_due(xen::CoreApi& core) {
       due.push_back(each->first);
       each = timers_.erase(each);
     }
+    expiring_ += static_cast<unsigned>(due.size());
   }
   for (const xen::TimerId& id : due) core.timer_expired(id);
+  const std::lock_guard guard(timers_mutex_);
+  expiring_ -= static_cast<unsigned>(due.size());
   return static_cast<unsigned>(due.size());
+}
+
+bool ThreadedPlatform::no_timer_left() {
+  const std::lock_guard guard(timers_mutex_);
+  return timers_.empty() && expiring_ == 0;
 }
 
 void ThreadedPlatform::kick(VcpuRef vcpu) { slot(vcpu).kicked.store(true); }

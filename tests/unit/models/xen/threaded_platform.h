@@ -50,6 +50,8 @@ class ThreadedPlatform : public PlainPlatform {
   bool has_ended(DomId dom) const { return ended_[dom.v].load(); }
   // Calls timer_expired for every timer that is due, on the calling thread; gives how many.
   unsigned expire_due(xen::CoreApi& core);
+  // Is no timer armed, and none expiring?
+  bool no_timer_left();
   // Lets all waiting vCPUs go, so that a test can end.
   void release_all();
 
@@ -98,6 +100,7 @@ class ThreadedPlatform : public PlainPlatform {
   std::mutex pages_mutex_;
   std::mutex timers_mutex_;
   std::map<xen::TimerId, VirtualNs> timers_;
+  unsigned expiring_ = 0;  // taken out of timers_, and not yet told; guarded by timers_mutex_
 };
 
 }  // namespace xensim

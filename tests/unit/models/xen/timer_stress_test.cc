@@ -47,7 +47,7 @@ TEST_CASE("every armed timer wakes its vCPU") {
       }
       while ((stress.platform.rmw(xen::Site::kEvtchnPending, pending, 8, xen::Rmw::kAnd, ~bit, 0) & bit) == 0) {
         stress.call(self, __HYPERVISOR_sched_op, {SCHEDOP_block});
-        if (!stress.platform.wait_runnable(self, 20)) {
+        if (!stress.sleep(self)) {
           lost.store(true);
           break;
         }

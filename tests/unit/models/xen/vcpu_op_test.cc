@@ -249,9 +249,39 @@ TEST_CASE("vCPUs from 32 on have no vcpu_info until they register one") {
   CHECK(guest.vcpu_op(VCPUOP_initialise, 35, context_64()) == -XEN_EINVAL);
   guest.platform.poke<uint64_t>(5 * kPageSize + 16, ~uint64_t{0});
   CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 35, vcpu_register_vcpu_info{5, 0, 0}) == 0);
-  CHECK(guest.platform.peek_as<vcpu_info>(5 * kPageSize).evtchn_upcall_pending == 1);
+  const auto info = guest.platform.peek_as<vcpu_info>(5 * kPageSize);
+  CHECK(info.evtchn_upcall_pending == 1);
+  CHECK(info.evtchn_upcall_mask == 1);  // as every vCPU without a place of its own has it
+  CHECK(info.evtchn_pending_sel == ~uint64_t{0});
   CHECK(guest.platform.peek_as<uint64_t>(5 * kPageSize + 16) == 0);  // nothing is carried over
   CHECK(guest.vcpu_op(VCPUOP_initialise, 35, context_64()) == 0);
+  CHECK(guest.vcpu_op(VCPUOP_up, 35) == 0);
+  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK(guest.platform.peek_as<vcpu_info>(5 * kPageSize).evtchn_upcall_mask == 0);
+}
+
+TEST_CASE("KVM keeps the events of a vCPU without a vcpu_info, and it does not sleep until it has them") {
+  Guest guest(40, kvm_flavour());
+  guest.core.api->wake(Guest::vcpu(35), true);
+  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK_FALSE(guest.runnable(35));
+  uint32_t port = guest.bind_ipi(35);
+  while (port < 70) port = guest.bind_ipi(35);
+  CHECK(guest.send(port) == 0);
+  CHECK(guest.runnable(35));
+  CHECK_FALSE(guest.core.api->pending_upcall(Guest::vcpu(35)).has_value());
+  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK(guest.runnable(35));
+  CHECK(guest.vcpu_op(VCPUOP_register_vcpu_info, 35, vcpu_register_vcpu_info{5, 0, 0}) == 0);
+  const auto info = guest.platform.peek_as<vcpu_info>(5 * kPageSize);
+  CHECK(info.evtchn_upcall_pending == 1);
+  CHECK(info.evtchn_upcall_mask == 0);
+  CHECK(info.evtchn_pending_sel == 2);
+  CHECK(guest.core.api->pending_upcall(Guest::vcpu(35)).has_value());
+  CHECK(guest.core.inspector->lost_events().empty());
+  guest.platform.poke<uint8_t>(5 * kPageSize, 0);
+  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK_FALSE(guest.runnable(35));
 }
 
 TEST_CASE("A5: 128 vCPUs, all of which come up, and the last of them goes down as a poweroff") {

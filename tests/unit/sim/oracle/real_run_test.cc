@@ -53,6 +53,7 @@ TEST_CASE("each implementation is asked by its script, with the run's words") {
   CHECK(words("xen", "a", options) == "a: -v 1 -m 64 -t 60 /x/a.elf");
   CHECK(words("xen", "--hvm --together --vcpus 2 --memory 128 a", options) ==
         "a: -v 2 -m 128 -t 60 --together --hvm /x/a.elf");
+  CHECK(words("xen", "--event-channels 5000 a", options) == "a: -v 1 -m 64 -t 60 -x max_event_channels=5000 /x/a.elf");
   options.kvm_kernel = "/k/bzImage";
   options.kvm_modules = "/k/modules";
   options.seconds = 9;
@@ -89,7 +90,7 @@ TEST_CASE("what went wrong is told in the script's last words, by kind") {
 
 TEST_CASE("KVM has one domain") {
   Scripts scripts;
-  for (const char* words : {"--together a b", "--hvm a"}) {
+  for (const char* words : {"--together a b", "--hvm a", "--event-channels 99 a"}) {
     const auto answer = run_real(*find_real_one("kvm"), run_of(words), {"/x/a.elf"}, scripts.options());
     REQUIRE_FALSE(answer.has_value());
     CHECK(answer.error().kind == ErrorKind::kInput);

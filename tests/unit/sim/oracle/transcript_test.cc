@@ -7,8 +7,9 @@ namespace xensim::sim {
 namespace {
 
 TEST_CASE("the words of a run are read and written") {
-  for (const char* words : {"hello", "--vcpus 8 ipi_ping_pong", "--together grant_a grant_b",
-                            "--hvm --together --vcpus 2 a b", "--vcpus 128 --memory 1024 a"}) {
+  for (const char* words :
+       {"hello", "--vcpus 8 ipi_ping_pong", "--together grant_a grant_b", "--hvm --together --vcpus 2 a b",
+        "--vcpus 128 --memory 1024 a", "--hvm --event-channels 16 a", "--event-channels 1000000 a"}) {
     const auto run = parse_oracle_run(words);
     REQUIRE(run);
     CHECK(format_oracle_run(*run) == words);
@@ -43,6 +44,8 @@ TEST_CASE("a run that cannot be is refused, with the reason") {
   refused("--vcpus 2x a", "--vcpus 2x");
   refused("--memory 1 a", "--memory 1: a number from 2 to 1024");
   refused("--memory 1025 a", "--memory 1025");
+  refused("--event-channels 15 a", "--event-channels 15: a number from 16 to 1000000");
+  refused("--event-channels 1000001 a", "--event-channels 1000001");
   refused("--fast a", "--fast: no such option");
 }
 
