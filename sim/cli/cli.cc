@@ -81,9 +81,15 @@ Result<Report> run_command(Command& command, Output& output) {
   }
 }
 
+// What is wrong with the arguments; where no command was found, it is the first word that should have been one.
+std::string usage_message(const Session& session, const std::vector<std::string>& args, const CLI::ParseError& error) {
+  const bool is_word = !args.empty() && !args.front().empty() && args.front().front() != '-';
+  if (session.command.empty() && is_word) return fmt::format("there is no command {}", args.front());
+  return first_line(error.what());
+}
+
 // A mistake in the arguments, as one line and where to look.
-int usage_error(const Session& session, const CLI::ParseError& error, std::ostream& out, std::ostream& err) {
-  const std::string message = first_line(error.what());
+int usage_error(const Session& session, const std::string& message, std::ostream& out, std::ostream& err) {
   const std::string hint = session.command.empty() ? "xensim --help" : fmt::format("xensim {} --help", session.command);
   if (session.output.json) out << error_json(session.command, {ErrorKind::kInput, message}, 0) << '\n';
   err << fmt::format("xensim: {} (see {})\n", message, hint) << std::flush;
@@ -108,7 +114,7 @@ int run_session(Session& session, const std::vector<std::string>& args, std::ost
     out << session.app.help("", CLI::AppFormatMode::All) << std::flush;
     return 0;
   } catch (const CLI::ParseError& error) {
-    return usage_error(session, error, out, err);
+    return usage_error(session, usage_message(session, args, error), out, err);
   }
 
   size_t chosen = 0;

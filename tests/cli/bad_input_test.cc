@@ -21,6 +21,12 @@ void check_refused(const std::vector<std::string>& args, const std::string& part
   CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
 }
 
+TEST_CASE("a command that there is not is named") {
+  check_refused({"frobnicate", "guest.elf"}, "there is no command frobnicate (see xensim --help)");
+  check_refused({}, "subcommand is required (see xensim --help)");
+  check_refused({"--quiet"}, "subcommand is required (see xensim --help)");
+}
+
 TEST_CASE("a guest that cannot be loaded is refused in one line") {
   const std::string guest = read_text(XENSIM_BINARY_DIR "/guests/hello.elf");
   REQUIRE(guest.size() > 4096);
