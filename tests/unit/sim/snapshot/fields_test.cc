@@ -132,7 +132,8 @@ TEST_CASE("every field of the machine's structs is saved, or there is a reason")
       CHECK_MESSAGE(mentions(tables, std::regex_replace(each.prefix + name, std::regex("\\."), "\\.")), "sim/",
                     each.header, ": ", each.name, "::", name, " is not saved, and nothing says why");
     }
-    for (const auto& [name, why] : each.not_saved) {
+    for (const auto& reason : each.not_saved) {
+      const std::string& name = reason.first;
       CHECK_MESSAGE(std::find(names.begin(), names.end(), name) != names.end(), each.name, " has no ", name);
     }
   }
