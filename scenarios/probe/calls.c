@@ -1,5 +1,6 @@
 /* xen_version, the CPUID leaves, the hypercall page, and the calls that an HVM guest has few or no uses for.
  * Expected: one fact a line. ELF only, 1 vCPU. */
+#include "probe.h"
 #include "xs.h"
 
 #include <xen/physdev.h>

@@ -26,21 +26,21 @@ const std::string& boot_trace() {
 
 }  // namespace
 
-TEST_CASE("a recorded boot runs again to its end, a decision that was changed is reported where it was made") {
+TEST_CASE("a recorded boot runs again to its end, an interrupt that was changed is reported where it was taken") {
   if (!have_kernel("6.1-cloud")) return;
   const Ran good = run_program({"replay", boot_trace(), "--on", "soft"});
   CHECK_MESSAGE(good.status == 0, good.err);
 
-  const std::string bad = scratch_folder() + "/decision.trace";
-  int decisions = 0;
+  const std::string bad = scratch_folder() + "/interrupt.trace";
+  int interrupts = 0;
   const uint64_t changed = copy_changed(boot_trace(), bad, [&](traces::Event& event) {
-    auto* decision = std::get_if<traces::Decision>(&event.body);
-    if (decision == nullptr || ++decisions < 500) return false;
-    std::swap(decision->from, decision->to);
+    auto* interrupt = std::get_if<traces::Interrupt>(&event.body);
+    if (interrupt == nullptr || ++interrupts < 500) return false;
+    interrupt->vector ^= 1;
     return true;
   });
   const Ran diverged = run_program({"replay", bad, "--on", "soft"});
   CHECK(diverged.status == 1);
   CHECK(number_behind(diverged.out, "event ") == changed);
-  CHECK_MESSAGE(diverged.out.find("decision") != std::string::npos, diverged.out);
+  CHECK_MESSAGE(diverged.out.find("interrupt") != std::string::npos, diverged.out);
 }
