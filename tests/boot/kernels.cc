@@ -24,7 +24,8 @@ std::string fetch_kernel(const std::string& name) {
   std::string said;
   char block[256];
   while (const size_t got = std::fread(block, 1, sizeof block, pipe)) said.append(block, got);
-  return pclose(pipe) == 0 ? std::string() : said;
+  if (pclose(pipe) == 0) return {};
+  return said.empty() ? "fetch-kernels ended without a word" : said;
 }
 
 bool have_kernel(const std::string& name) {
