@@ -1,9 +1,7 @@
 /* xen_version, the CPUID leaves, the hypercall page, and the calls that an HVM guest has few or no uses for.
  * Expected: one fact a line. ELF only, 1 vCPU. */
-#include "probe.h"
+#include "pirqs.h"
 #include "xs.h"
-
-#include <xen/physdev.h>
 
 #define NOWHERE ((void*)0xf0000000ul) /* an address without memory behind it */
 
@@ -142,73 +140,7 @@ static void physdev(void) {
   }
 }
 
-static long map_pirq(domid_t dom, int type, int index, int* pirq) {
-  struct physdev_map_pirq m = {.domid = dom, .type = type, .index = index, .pirq = *pirq};
-  long r = xs_hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, &m);
-  *pirq = m.pirq;
-  return r;
-}
-static void say_map(const char* what, domid_t dom, int type, int index, int pirq) {
-  long r = map_pirq(dom, type, index, &pirq);
-  xs_printf("map %s: %s, pirq %d\n", what, xs_result(r), pirq);
-}
-static void say_unmap(const char* what, domid_t dom, int pirq) {
-  struct physdev_unmap_pirq u = {.domid = dom, .pirq = pirq};
-  xs_printf("unmap %s: %s\n", what, xs_result(xs_hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, &u)));
-}
-static void say_status(const char* what, uint32_t irq) {
-  struct physdev_irq_status_query q = {.irq = irq, .flags = 0x99};
-  struct physdev_eoi e = {.irq = irq};
-  xs_printf("status of %s: %s", what, xs_result(xs_hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_irq_status_query, &q)));
-  xs_printf(", flags 0x%x, eoi %s\n", q.flags, xs_result(xs_hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_eoi, &e)));
-}
-static void say_free(const char* what, int type) {
-  struct physdev_get_free_pirq f = {.type = type, .pirq = 7777};
-  long r = xs_hypercall2(__HYPERVISOR_physdev_op, PHYSDEVOP_get_free_pirq, &f);
-  xs_printf("free pirq %s: %s, %u\n", what, xs_result(r), f.pirq);
-}
-static void pirqs(void) {
-  xs_hvm_set_param(HVM_PARAM_CALLBACK_IRQ, 0);
-  say_map("a GSI without a callback vector", DOMID_SELF, 1, 9, -1);
-  xs_events_init();
-  say_map("type 0", DOMID_SELF, 0, 9, -1);
-  say_map("type 2", DOMID_SELF, 2, 9, -1);
-  say_map("type 4", DOMID_SELF, 4, 9, -1);
-  say_map("type 99", DOMID_SELF, 99, 9, -1);
-  say_map("GSI -1", DOMID_SELF, 1, -1, -1);
-  say_map("GSI 64", DOMID_SELF, 1, 64, -1);
-  say_map("GSI 63", DOMID_SELF, 1, 63, -1);
-  say_map("GSI 9", DOMID_SELF, 1, 9, -1);
-  say_map("GSI 9 again", DOMID_SELF, 1, 9, -1);
-  say_map("GSI 10 as pirq 20", DOMID_SELF, 1, 10, 20);
-  say_map("GSI 10 as pirq 21", DOMID_SELF, 1, 10, 21);
-  say_map("GSI 11 as pirq 20", DOMID_SELF, 1, 11, 20);
-  say_map("GSI 12 as pirq 9999", DOMID_SELF, 1, 12, 9999);
-  say_map("GSI 13 of domain 0", 0, 1, 13, -1);
-  say_map("GSI 13 of domain 99", 99, 1, 13, -1);
-  say_status("pirq 20", 20);
-  say_status("pirq 30", 30);
-  say_status("pirq 0", 0);
-  say_status("pirq 9999", 9999);
-  say_status("pirq ~0", ~0u);
-  say_unmap("pirq 20", DOMID_SELF, 20);
-  say_unmap("pirq 20 again", DOMID_SELF, 20);
-  say_unmap("pirq -1", DOMID_SELF, -1);
-  say_unmap("pirq 9999", DOMID_SELF, 9999);
-  say_unmap("pirq 20 of domain 0", 0, 20);
-  say_unmap("pirq 20 of domain 99", 99, 20);
-  say_free("of type 0", 0);
-  say_free("of type 1", 1);
-  say_free("of type 2", 2);
-  say_free("of type 99", 99);
-  struct evtchn_bind_pirq b = {.pirq = 25};
-  say_map("GSI 14 as pirq 25", DOMID_SELF, 1, 14, 25);
-  say("bind pirq 25", xs_evtchn_op(EVTCHNOP_bind_pirq, &b));
-  say_status("bound pirq 25", 25);
-  say_unmap("bound pirq 25", DOMID_SELF, 25);
-  say("close its port", xs_evtchn_close(b.port));
-  say_unmap("pirq 25", DOMID_SELF, 25);
-}
+static const struct probe_pirq_words pirq_words = {.map = "map", .unmap = "unmap", .status = "status", .get_free = "free pirq"};
 
 static void refused(void) {
   for (unsigned cmd = 0; cmd < 3; cmd++) {
@@ -321,7 +253,7 @@ void xs_main(void) {
   leaves();
   page();
   physdev();
-  pirqs();
+  probe_pirqs(&pirq_words);
   refused();
   multicalls();
   xs_success();

@@ -2,16 +2,6 @@
  * closed port is given out again, the lowest first. */
 #include "probe.h"
 
-static unsigned fill(evtchn_port_t* last, long* error) {
-  evtchn_port_t port = 0;
-  unsigned n = 0;
-  while ((*error = xs_bind_ipi(0, &port)) == 0) {
-    *last = port;
-    n++;
-  }
-  return n;
-}
-
 static long pirq_port(evtchn_port_t* port) {
   struct evtchn_bind_pirq op = {.pirq = 3};
   long r = xs_evtchn_op(EVTCHNOP_bind_pirq, &op);
@@ -33,7 +23,7 @@ static void at_the_end(void) {
 void xs_main(void) {
   evtchn_port_t last = 0, port = 0;
   long error;
-  fill(&last, &error);
+  probe_bind_all(&last, &error);
   xs_printf("2-level: the last port is %u, then %s\n", last, xs_result(error));
   at_the_end();
   SHOW_AS(xs_send(last), "send on the last port");

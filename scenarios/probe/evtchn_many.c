@@ -10,16 +10,6 @@ static event_word_t words[ARRAY_PAGES][1024] XS_PAGE_ALIGNED;
 static struct evtchn_fifo_control_block control XS_PAGE_ALIGNED;
 static unsigned pages; /* of the array, so far */
 
-static unsigned fill(evtchn_port_t* last, long* error) {
-  evtchn_port_t port = 0;
-  unsigned n = 0;
-  while ((*error = xs_bind_ipi(0, &port)) == 0) {
-    *last = port;
-    n++;
-  }
-  return n;
-}
-
 static long expand(void) {
   struct evtchn_expand_array op = {.array_gfn = xs_gfn(words[pages < ARRAY_PAGES ? pages : 0])};
   long r = xs_evtchn_op(EVTCHNOP_expand_array, &op);
@@ -57,7 +47,7 @@ static void at_the_end(evtchn_port_t last) {
 static evtchn_port_t two_level(void) {
   evtchn_port_t last = 0;
   long error;
-  fill(&last, &error);
+  probe_bind_all(&last, &error);
   xs_printf("2-level: the last port is %u, then %s\n", last, xs_result(error));
   XS_STORE(&xs_vcpu_info(0)->evtchn_upcall_pending, 0);
   XS_STORE(&xs_vcpu_info(0)->evtchn_pending_sel, 0);
@@ -96,7 +86,7 @@ static void fifo(evtchn_port_t two_level_last) {
   SHOW_AS(expand(), "expand_array");
   show("it", port);
   handled(port);
-  fill(&last, &error);
+  probe_bind_all(&last, &error);
   xs_printf("FIFO: the last port is %u, then %s\n", last, xs_result(error));
   while ((r = expand()) == 0)
     ;

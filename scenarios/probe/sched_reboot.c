@@ -1,9 +1,4 @@
 /* Row A4, SCHEDOP_shutdown: a reboot. One answer a program. ELF only, 1 vCPU. */
 #include "probe.h"
 
-void xs_main(void) {
-  struct sched_shutdown end = {.reason = SHUTDOWN_reboot};
-  xs_printf("shutdown, reason %u\n", end.reason);
-  SHOW_AS(xs_hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &end), "it came back");
-  xs_success();
-}
+void xs_main(void) { probe_shutdown(SHUTDOWN_reboot); }

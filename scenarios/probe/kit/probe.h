@@ -47,4 +47,25 @@ void* probe_noncanonical(void);
 /* No guest frame is at this number, in both widths. */
 #define PROBE_NO_GFN ((xen_pfn_t)0xfff00)
 
+/* ---- calls that several probes make (in this header: what is linked in is laid out as it was) ---- */
+
+/* Binds IPIs to vCPU 0 until there is no port left: how many, the last one, and what the call after it said. */
+static inline unsigned probe_bind_all(evtchn_port_t* last, long* error) {
+  evtchn_port_t port = 0;
+  unsigned n = 0;
+  while ((*error = xs_bind_ipi(0, &port)) == 0) {
+    *last = port;
+    n++;
+  }
+  return n;
+}
+
+/* Ends as SCHEDOP_shutdown's reason says, which is all that can be asked in one run; or says what came back. */
+static inline void probe_shutdown(unsigned reason) {
+  struct sched_shutdown end = {.reason = reason};
+  xs_printf("shutdown, reason %u\n", end.reason);
+  SHOW_AS(xs_hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &end), "it came back");
+  xs_success();
+}
+
 #endif
