@@ -35,6 +35,17 @@ struct Pc {
     board.mmio_write(VcpuId{0}, Gpa{kIoApicBase}, 4, 0x10 + 2 * pin);
     return static_cast<uint32_t>(board.mmio_read(VcpuId{0}, Gpa{kIoApicBase + 0x10}, 4));
   }
+  // Channel 0 of the PIT, low byte first, in mode 2.
+  void load_pit(uint16_t count) {
+    out(0x43, 0x34);
+    out(0x40, count & 0xff);
+    out(0x40, count >> 8);
+  }
+  std::vector<std::byte> saved() {
+    std::vector<std::byte> bytes;
+    board.save(bytes);
+    return bytes;
+  }
   uint8_t taken() { return board.apic(VcpuId{0}).acknowledge().value_or(0); }
   void eoi() { board.mmio_write(VcpuId{0}, Gpa{kApicDefaultBase.v + 0xb0}, 4, 0); }
   uint8_t cmos(uint8_t index) {
@@ -201,33 +212,23 @@ TEST_CASE("Xen platform device: magic, protocol, unplug, log") {
 TEST_CASE("the chipset saves and restores") {
   Pc pc;
   pc.redirect(7, 0x8055);
-  pc.out(0x43, 0x34);
-  pc.out(0x40, 1);
-  pc.out(0x40, 2);
-  std::vector<std::byte> saved;
-  pc.board.save(saved);
+  pc.load_pit(0x201);
+  const std::vector<std::byte> saved = pc.saved();
   Pc other;
   std::span<const std::byte> in(saved);
   REQUIRE(other.board.restore(in).has_value());
   CHECK(in.empty());
   CHECK(other.entry(7) == 0x8055);
-  std::vector<std::byte> again;
   // What was asked above selected another register.
   pc.entry(7);
-  saved.clear();
-  pc.board.save(saved);
-  other.board.save(again);
-  CHECK(saved == again);
+  CHECK(pc.saved() == other.saved());
 }
 
 TEST_CASE("a saved PIT that was loaded in a time to come is refused by the field's name") {
   Pc pc;
   pc.machine.time = VirtualNs{1000};
-  pc.out(0x43, 0x34);
-  pc.out(0x40, 1);
-  pc.out(0x40, 2);
-  std::vector<std::byte> saved;
-  pc.board.save(saved);
+  pc.load_pit(0x201);
+  const std::vector<std::byte> saved = pc.saved();
   Pc other;
   other.machine.time = VirtualNs{999};
   std::span<const std::byte> in(saved);
