@@ -29,6 +29,7 @@ function(xensim_add_test)
 
   add_executable(${arg_NAME} ${arg_SOURCES})
   target_link_libraries(${arg_NAME} PRIVATE xensim_test_main xensim::base ${arg_LIBS})
+  xensim_use_precompiled(${arg_NAME} xensim_precompiled_tests)
   if(arg_PATHS)
     target_compile_definitions(${arg_NAME} PRIVATE
       XENSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" XENSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
