@@ -18,8 +18,8 @@ struct Block {
 
   uint64_t pc = 0;  // linear address
   uint32_t size = 0;
-  uint32_t charge = 0;     // instructions, or kSlow
-  uint32_t count = 0;      // instructions
+  uint32_t charge = 0;       // instructions, or kSlow
+  uint32_t count = 0;        // instructions
   uint32_t special = kNone;  // index of the first instruction that the engine must not run by itself
   InstructionClass special_kind = InstructionClass::kPlain;
   bool ends_in_rep = false;       // the last instruction is a repeated string instruction

@@ -54,7 +54,9 @@ static void version_1(void) {
   SHOW_GNTST(copy(by_gfn(DOMID_SELF, xs_gfn(&xs_shared_info), 0), own, 12, 0), "from shared_info");
   SHOW_GNTST(copy(by_gfn(DOMID_SELF, xs_gfn(&grants), 64), own, 8, 0), "from the grant table");
   probe_dump(mine, 2, 2, "  entry 8, flags");
-  probe_dump(mine + 4, 4, 2, "  entry 8, frame");
+  uint32_t frame;
+  memcpy(&frame, mine + 4, sizeof frame);
+  xs_printf("  entry 8, frame: %s\n", frame == (uint32_t)xs_gfn(granted) ? "the granted page's" : "another");
   SHOW_GNTST(to(9, 0, 0, 12), "to a read-only grant");
   show_v1("  its entry", 9);
   SHOW_GNTST(from(10, 0, 0, 12), "from a grant to another");
