@@ -15,8 +15,8 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool look = stop_requested_ || exit_ || stepping_ || current_->interrupt || nmi_ready({loaded_}) ||
-                    current_->owed_shadow || rep_pc_ != kNone;
+  const bool look = stop_requested_ || exit_ || failure_ || engine_fails_ || current_->init_held || stepping_ ||
+                    current_->interrupt || nmi_ready({loaded_}) || current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
   no_repeats();
 }
@@ -93,25 +93,37 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
 }
 
 // What the gate does not let pass.
-void SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state, const void* returns_to) {
+const void* SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
+                                const void* returns_to) {
   auto& cpu = *static_cast<SoftCpu*>(state->owner);
-  if (cpu.on_repeat(pc, size_or_tag)) return;
+  if (cpu.on_repeat(pc, size_or_tag)) return returns_to;
   cpu.begin_hook();
   cpu.synced_ = false;
   cpu.guarded([&] {
     if (BlockTable::is_tag(size_or_tag)) {
       cpu.on_slow_block(cpu.blocks_.block_of(size_or_tag));
     } else {
-      cpu.on_slow_block(pc, size_or_tag, returns_to);
+      returns_to = cpu.on_first_run(pc, size_or_tag, returns_to);
     }
   });
   cpu.end_hook();
+  return returns_to;
 }
 
-void SoftCpu::on_slow_block(uint64_t pc, uint32_t size, const void* returns_to) {
+// A block that its call has no tag for: it gets that now, if it can, and counts itself from here on. Where it goes on.
+const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* returns_to) {
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
-  if (block.tag != 0) call_sites_.renumber(returns_to, size, block.tag);
+  if (block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
+    const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
+                          : block.starts_with_rep() && block.special == Block::kNone ? BlockCode::Counting::kIterations
+                                                                                     : BlockCode::Counting::kGate;
+    if (point_hooks_.empty()) {
+      returns_to = block_code_.rewrite({static_cast<const uint8_t*>(returns_to), pc, block.tag, counting},
+                                       call_sites_.code_begin(), call_sites_.code_end());
+    }
+  }
   on_slow_block(block);
+  return returns_to;
 }
 
 void SoftCpu::on_slow_block(Block& block) {
@@ -119,7 +131,7 @@ void SoftCpu::on_slow_block(Block& block) {
   done_ = open_ = 0;
   no_repeats();
   block_ = &block;
-  if (exit_ || failure_) {
+  if (exit_ || failure_ || engine_fails_) {
     uc_emu_stop(engine_->get());
     return;
   }
@@ -133,6 +145,10 @@ void SoftCpu::on_slow_block(Block& block) {
   }
   rep_pc_ = kNone;
   if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
+  if (current_->init_held && !requests_held()) {
+    init(VcpuId{loaded_});
+    return divert();
+  }
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
   if (nmi_ready({loaded_}) && !requests_held() && take_nmi()) return;
   if (current_->interrupt && !requests_held() && take_interrupt()) return;

@@ -16,8 +16,9 @@ namespace xensim::x86 {
 class BlockGate {
  public:
   struct State;
-  // As the engine's hook of a block, with where that hook would have returned to.
-  using Slow = void (*)(void* uc, uint64_t pc, uint32_t size_or_tag, State* state, const void* returns_to);
+  // As the engine's hook of a block, with where that hook would have returned to. Gives back where the block is to go
+  // on, which only the near gate() minds.
+  using Slow = const void* (*)(void* uc, uint64_t pc, uint32_t size_or_tag, State* state, const void* returns_to);
   // What each block looks at.
   struct State {
     uint64_t room = 0;  // below 2^32 - 1
@@ -26,22 +27,39 @@ class BlockGate {
     uint64_t repeat_left = 0;
     Slow slow = nullptr;
     void* owner = nullptr;
+    void* engine = nullptr;
+    const void* check = nullptr;  // the engine's check for a request to stop, made after `slow`
   };
 
   static constexpr uint32_t kRepeat = ~0u;
 
-  BlockGate(void* owner, Slow slow);
+  // `engine` is the hook's first argument. `check` is what the engine calls with it, to leave the block where that was
+  // asked for; nullptr: not known.
+  BlockGate(void* owner, Slow slow, void* engine, const void* check);
   ~BlockGate();
   BlockGate(const BlockGate&) = delete;
   BlockGate& operator=(const BlockGate&) = delete;
 
-  State& state() { return state_; }
-  void* hook() const { return hook_; }
+  State& state() { return *state_; }
+  const State& state() const { return *state_; }
+  const void* hook() const { return hook_; }
+
+  // What a block calls that counts itself (block_code.h), a counted one or an iteration, once it has counted too much.
+  // nullptr: blocks can not count themselves, for the gate is not near.
+  const void* counted() const { return counted_; }
+  const void* repeated() const { return repeated_; }
+  const void* check() const { return state_->check; }
+  const void* engine() const { return state_->engine; }
 
  private:
-  State state_;
-  void* page_ = nullptr;  // near the engine's code; nullptr: none
-  void* hook_ = nullptr;
+  bool move_near_code();
+
+  State far_state_;
+  State* state_ = &far_state_;
+  void* pages_ = nullptr;  // near the engine's code: the state's and the gate's; nullptr: none
+  const void* hook_ = nullptr;
+  const void* counted_ = nullptr;
+  const void* repeated_ = nullptr;
 };
 
 }  // namespace xensim::x86

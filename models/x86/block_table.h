@@ -14,12 +14,13 @@ namespace xensim::x86 {
 
 struct Block {
   static constexpr uint32_t kSlow = ~0u;  // charge of a block that must be looked at each time
+  static constexpr uint32_t kNone = ~0u;  // of `special`
 
   uint64_t pc = 0;  // linear address
   uint32_t size = 0;
-  uint32_t charge = 0;     // instructions, or kSlow
-  uint32_t count = 0;      // instructions
-  uint32_t special = ~0u;  // index of the first instruction that the engine must not run by itself; ~0: none
+  uint32_t charge = 0;       // instructions, or kSlow
+  uint32_t count = 0;        // instructions
+  uint32_t special = kNone;  // index of the first instruction that the engine must not run by itself
   InstructionClass special_kind = InstructionClass::kPlain;
   bool ends_in_rep = false;       // the last instruction is a repeated string instruction
   uint8_t rep_address_bits = 0;   // its address size

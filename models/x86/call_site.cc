@@ -1,43 +1,13 @@
 #include "models/x86/call_site.h"
 
-#include <algorithm>
 #include <cstring>
-#include <initializer_list>
 
 #include "models/x86/code_mappings.h"
 
 namespace xensim::x86 {
 
-// The instructions before a call's end, read backwards: `at` is the end of what is not read yet.
-class CallSites::Backwards {
- public:
-  explicit Backwards(const uint8_t* end) : at_(end) {}
-
-  // An instruction of `bytes` that begins with `opcode`; its last `width` bytes are in value().
-  bool read(std::initializer_list<uint8_t> opcode, size_t width) {
-    const uint8_t* start = at_ - width - opcode.size();
-    if (!std::equal(opcode.begin(), opcode.end(), start)) return false;
-    value_ = 0;
-    std::memcpy(&value_, start + opcode.size(), width);
-    after_ = at_;
-    at_ = start;
-    return true;
-  }
-  uint64_t value() const { return value_; }
-  // What value() points at as a signed distance from the instruction's end.
-  uint64_t target() const {
-    return reinterpret_cast<uintptr_t>(after_) + static_cast<uint64_t>(int64_t{static_cast<int32_t>(value_)});
-  }
-  const uint8_t* at() const { return at_; }
-
- private:
-  const uint8_t* at_;
-  const uint8_t* after_ = nullptr;
-  uint64_t value_ = 0;
-};
-
 // The fourth argument, as a constant or as a near address.
-bool CallSites::passes_user(Backwards& code) const {
+bool CallSites::passes_user(CodeReader& code) const {
   const auto argument = reinterpret_cast<uintptr_t>(user_);
   if (code.read({0x48, 0xb9}, 8)) return code.value() == argument;
   if (code.read({0x48, 0x8d, 0x0d}, 4)) return code.target() == argument;
@@ -45,7 +15,7 @@ bool CallSites::passes_user(Backwards& code) const {
 }
 
 // CALL of a near address, or of one that lies in memory beside the code.
-bool CallSites::calls_hook(Backwards& code) const {
+bool CallSites::calls_hook(CodeReader& code) const {
   const auto callee = reinterpret_cast<uintptr_t>(hook_);
   if (code.read({0xe8}, 4)) return code.target() == callee;
   uint64_t pointer = 0;
@@ -57,7 +27,7 @@ bool CallSites::calls_hook(Backwards& code) const {
 bool CallSites::renumber(const void* returns_to, uint32_t size, uint32_t number) {
   const auto* end = static_cast<const uint8_t*>(returns_to);
   if (!in_translated_code(end)) return false;
-  Backwards code(end);
+  CodeReader code(end);
   if (!calls_hook(code) || !passes_user(code)) return false;
   if (!code.read({0xba}, 4) || code.value() != size) return false;
   std::memcpy(const_cast<uint8_t*>(code.at()) + 1, &number, sizeof number);

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "models/x86/code_reader.h"
+
 namespace xensim::x86 {
 
 class CallSites {
@@ -22,12 +24,14 @@ class CallSites {
   // `returns_to`: where the hook returns to, so its caller is the engine. The size that the call passes, which must be
   // `size`, becomes `number`. False: the call is not as expected, and nothing was changed.
   bool renumber(const void* returns_to, uint32_t size, uint32_t number);
+  // The memory that holds translated code, once a call was renumbered.
+  uint64_t code_begin() const { return begin_; }
+  uint64_t code_end() const { return end_; }
 
  private:
-  class Backwards;
   bool in_translated_code(const uint8_t* at);
-  bool calls_hook(Backwards& code) const;
-  bool passes_user(Backwards& code) const;
+  bool calls_hook(CodeReader& code) const;
+  bool passes_user(CodeReader& code) const;
 
   const void* hook_;
   const void* user_;

@@ -1,5 +1,6 @@
 #include "models/x86/engine.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -103,6 +104,8 @@ Engine::~Engine() {
   scratch_ = Context();
   uc_close(uc_);
 }
+
+const void* Engine::exit_check() { return dlsym(RTLD_DEFAULT, "helper_check_exit_request_x86_64"); }
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
 // The engine drops code by virtual address only: give it, for that moment, a state in which the two are the same

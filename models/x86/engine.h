@@ -76,6 +76,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   uc_engine* get() const { return uc_; }
+  // What translated code calls, with get(), to see whether it was asked to stop; nullptr: not known.
+  static const void* exit_check();
   const EnvLayout& layout() const { return layout_; }
   // The state of a processor after power-up as far as the FPU and the hidden parts go; the rest is the caller's to set.
   const Context& pristine() const { return pristine_; }

@@ -51,7 +51,7 @@ Status SoftCpu::add_hooks() {
     void* user;
   };
   const Row rows[] = {
-      {UC_HOOK_BLOCK, gate_.hook(), 0, &gate_.state()},
+      {UC_HOOK_BLOCK, const_cast<void*>(gate_.hook()), 0, &gate_.state()},
       {UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(&Hooks::new_block), 0, this},
       {UC_HOOK_INTR, reinterpret_cast<void*>(&Hooks::interrupt), 0, this},
       {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&Hooks::invalid), 0, this},

@@ -385,6 +385,13 @@ void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
   end_hook();
 }
 
+void SoftCpu::access_failed() {
+  begin_hook();
+  engine_fails_ = true;
+  attend();
+  end_hook();
+}
+
 void SoftCpu::mmio_begin() {
   begin_hook();
   synced_ = false;

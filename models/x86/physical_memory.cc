@@ -29,11 +29,13 @@ bool on_mmio_access(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void* user)
 }
 
 bool on_unmapped(uc_engine*, uc_mem_type, uint64_t gpa, int, int64_t, void* user) {
+  auto& memory = *static_cast<PhysicalMemory*>(user);
   try {
-    return static_cast<PhysicalMemory*>(user)->map_hole(gpa);
+    if (memory.map_hole(gpa)) return true;
   } catch (const CheckFailure&) {
-    return false;  // the engine then stops with an error
   }
+  memory.sink().access_failed();
+  return false;  // the engine then stops with an error
 }
 
 // A guest's store to a ROM vanishes.

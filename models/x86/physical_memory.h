@@ -26,6 +26,8 @@ class MmioSink {
   virtual void mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) = 0;
   // The engine is about to access the device range; its state is exact.
   virtual void mmio_begin() = 0;
+  // The engine cannot go on from an access, and will stop with an error.
+  virtual void access_failed() {}
 };
 
 class PhysicalMemory {
@@ -49,6 +51,7 @@ class PhysicalMemory {
   Status map_mmio(uint64_t gpa, uint64_t bytes);
   void unmap(uint64_t gpa, uint64_t bytes);
 
+  MmioSink& sink() const { return sink_; }
   // Lets the engine go on where it touched an address that nothing is mapped at.
   bool map_hole(uint64_t gpa);
 

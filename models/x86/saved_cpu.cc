@@ -117,6 +117,7 @@ std::vector<std::byte> SoftCpu::save_state() {
     saved.waiting_for_sipi = v.waiting_for_sipi;
     saved.owed_shadow = v.owed_shadow;
     saved.skip_point = v.skip_point;
+    saved.init_held = v.init_held;
     std::memcpy(out.data() + i * sizeof saved, &saved, sizeof saved);
   }
   // A restored CPU begins with no vCPU in its engine, and with an empty TLB: so does this one from here on.
@@ -156,6 +157,7 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
     v.waiting_for_sipi = saved.waiting_for_sipi != 0;
     v.owed_shadow = saved.owed_shadow != 0;
     v.skip_point = saved.skip_point != 0;
+    v.init_held = saved.init_held != 0;
   }
   return {};
 }

@@ -21,8 +21,9 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       memory_(*engine_, *this, config.holes_read_zero),
       whole_blocks_(config.whole_blocks),
       nmi_waits_for_exit_(config.nmi_waits_for_exit),
-      gate_(this, &SoftCpu::slow_block),
-      call_sites_(gate_.hook(), &gate_.state()) {
+      gate_(this, &SoftCpu::slow_block, engine_->get(), Engine::exit_check()),
+      call_sites_(gate_.hook(), &gate_.state()),
+      block_code_(gate_) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -87,6 +88,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   stop_requested_ = false;
   exit_.reset();
   failure_ = nullptr;
+  engine_fails_ = false;
   error_.clear();
   block_ = nullptr;
   done_ = open_ = 0;
@@ -108,6 +110,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   synced_ = false;
   dirty_ = false;
   running_ = false;
+  if (v.init_held && !requests_held()) init(id);
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (exit_) return *exit_;
   const State& s = state();
@@ -217,12 +220,17 @@ void SoftCpu::complete_hypercall(VcpuId id) {
 
 void SoftCpu::init(VcpuId id) {
   Vcpu& v = vcpu(id);
+  if (running_ && in_mmio_ && loaded_ == id.v) {
+    v.init_held = true;
+    v.hold_until = natural_end_;
+    return attend();
+  }
   // INIT keeps the FPU and the MSRs apart from EFER (SDM vol. 3, table 10-1); neither is observable before a reset
   // value is written by real start-up code, so the power-up state will do but for the TSC_AUX and memory types, which
   // are kept.
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
-  v.interrupt = v.nmi = v.nmi_late = v.owed_shadow = v.skip_point = false;
+  v.interrupt = v.nmi = v.nmi_late = v.owed_shadow = v.skip_point = v.init_held = false;
   v.hold_until = 0;
   if (loaded_ != id.v) return;
   dirty_ = true;

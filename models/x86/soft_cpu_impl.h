@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/x86/block_code.h"
 #include "models/x86/block_gate.h"
 #include "models/x86/block_table.h"
 #include "models/x86/call_site.h"
@@ -27,6 +28,7 @@ struct Vcpu {
   bool nmi_late = false;   // SoftCpuConfig::nmi_waits_for_exit: it waited for an IRET, and now for that
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
+  bool init_held = false;    // an INIT came in the middle of a block, and waits as other requests do
   uint64_t hold_until = 0;   // requests made inside a block act from this count on
   bool skip_point = false;   // the point at RIP was already reported
 };
@@ -66,6 +68,9 @@ class SoftCpu final : public Cpu, public MmioSink {
   uint64_t mmio_load(uint64_t gpa, unsigned bytes) override;
   void mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) override;
   void mmio_begin() override;
+  void access_failed() override;
+
+  const BlockCode& block_code() const { return block_code_; }
 
  private:
   friend struct Hooks;
@@ -84,7 +89,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   void guarded(F&& body) noexcept;
 
   // accounting.cc
-  static void slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state, const void* returns_to);
+  static const void* slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
+                                const void* returns_to);
   void make_room();
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
   // The way of a repeated string instruction's next iteration, where the last one said how many there are, and its call
@@ -99,7 +105,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void no_repeats() { gate_.state().repeat_left = repeat_given_ = 0; }
   void begin_hook();
   void end_hook();
-  void on_slow_block(uint64_t pc, uint32_t size, const void* returns_to);
+  const void* on_first_run(uint64_t pc, uint32_t size, const void* returns_to);
   void on_slow_block(Block& block);
   Block& refreshed(Block* block, uint64_t pc, uint32_t size);
   void run_block(Block& block, uint64_t room);
@@ -152,6 +158,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   BlockTable blocks_;
   BlockGate gate_;
   CallSites call_sites_;
+  BlockCode block_code_;
   std::vector<uc_hook> point_hooks_;
 
   // The vCPU in the engine, and whether its State is the engine's own at the moment.
@@ -167,6 +174,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   bool stop_requested_ = false;
   std::optional<CpuExit> exit_;
   std::exception_ptr failure_;
+  bool engine_fails_ = false;  // it stops with an error of its own
   std::string error_;
 
   // While blocks run the fast way, by `gate_`: its room and the count of all instructions, the last block's included,
@@ -194,6 +202,7 @@ void SoftCpu::guarded(F&& body) noexcept {
     body();
   } catch (...) {
     if (!failure_) failure_ = std::current_exception();
+    attend();
     uc_emu_stop(engine_->get());
   }
 }

@@ -231,6 +231,27 @@ TEST_CASE("a request from an MMIO access acts at the end of its block, however t
   }
 }
 
+TEST_CASE("an INIT that an MMIO access brings about comes at the end of its block, however the run is cut") {
+  for (const uint64_t slice : {1, 2, 1000}) {
+    CAPTURE(slice);
+    TestMachine m;
+    m.long64(mmio_nops);
+    REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
+    m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+    m.on_call = [&](VcpuId vcpu) { m.cpu->init(vcpu); };
+    uint64_t steps = 0;
+    CpuExit exit = CpuExit::kSlice;
+    while (exit == CpuExit::kSlice && ++steps < 100) exit = m.run(slice);
+    CHECK(exit == CpuExit::kHalt);
+    CHECK(m.count() == 5);
+    CHECK(m.log.size() == 1);
+    CHECK(m.regs().rip == 0xfff0);
+    CHECK(m.cpu->mode({0}) == CpuMode::kReal);
+    CHECK(m.run() == CpuExit::kHalt);  // waits for a SIPI
+    CHECK(m.count() == 5);
+  }
+}
+
 TEST_CASE("a slice of nothing does nothing") {
   TestMachine m;
   m.long64(do_nothing);

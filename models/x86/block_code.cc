@@ -1,0 +1,169 @@
+#include "models/x86/block_code.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <initializer_list>
+
+#include "models/x86/block_gate_layout.h"
+#include "models/x86/block_table.h"
+#include "models/x86/code_reader.h"
+
+namespace xensim::x86 {
+namespace {
+
+// mov $engine, %rdi; xor %esi, %esi; call check
+constexpr size_t kArgumentBytes = 10, kCheckBytes = kArgumentBytes + 2 + 5;
+// What write_beginning() needs at most.
+constexpr size_t kCountedBytes = 8 + 2 + 10 + 8, kRepeatedBytes = 10 + 2 + 7 + 2 + 10 + 8;
+constexpr uint32_t kMostCharge = 127;  // as an immediate byte
+
+// Instructions that do nothing, as few as will do.
+void fill(std::span<uint8_t> place) {
+  static constexpr uint8_t kNops[9][9] = {{0x90},
+                                          {0x66, 0x90},
+                                          {0x0f, 0x1f, 0x00},
+                                          {0x0f, 0x1f, 0x40, 0x00},
+                                          {0x0f, 0x1f, 0x44, 0x00, 0x00},
+                                          {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00},
+                                          {0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00},
+                                          {0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+                                          {0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00}};
+  while (!place.empty()) {
+    const size_t part = std::min<size_t>(place.size(), 9);
+    std::memcpy(place.data(), kNops[part - 1], part);
+    place = place.subspan(part);
+  }
+}
+
+// Writes instructions, the last first.
+class Writer {
+ public:
+  explicit Writer(uint8_t* end) : at_(end) {}
+
+  Writer& bytes(std::initializer_list<uint8_t> some) {
+    at_ -= some.size();
+    std::copy(some.begin(), some.end(), at_);
+    return *this;
+  }
+  Writer& word(uint32_t value) {
+    at_ -= sizeof value;
+    std::memcpy(at_, &value, sizeof value);
+    return *this;
+  }
+  // The distance to `target` from the end of the instruction, which is `more` bytes on.
+  Writer& distance(const void* target, size_t more = 0) {
+    return word(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(target) - reinterpret_cast<uintptr_t>(at_) - more));
+  }
+  uint8_t* at() const { return at_; }
+
+ private:
+  uint8_t* at_;
+};
+
+}  // namespace
+
+bool BlockCode::is_check(const uint8_t* at) const {
+  CodeReader code(at + kCheckBytes);
+  return code.read({0xe8}, 4) && code.target() == reinterpret_cast<uintptr_t>(gate_.check()) &&
+         code.read({0x33, 0xf6}, 0) && code.read({0x48, 0xbf}, 8) &&
+         code.value() == reinterpret_cast<uintptr_t>(gate_.engine());
+}
+
+// The hook's call with its arguments, and the check that follows it; empty: it looks otherwise.
+std::span<uint8_t> BlockCode::beginning(const Call& call) const {
+  CodeReader code(call.returns_to);
+  if (!is_check(call.returns_to)) return {};
+  if (!code.read({0xe8}, 4) || code.target() != reinterpret_cast<uintptr_t>(gate_.hook())) return {};
+  if (!code.read({0x48, 0x8d, 0x0d}, 4) && !code.read({0x48, 0xb9}, 8)) return {};
+  if (!code.read({0xba}, 4) || code.value() != call.tag) return {};
+  const bool has_pc = (code.read({0x48, 0xc7, 0xc6}, 4) && code.extended() == call.pc) ||
+                      (code.read({0x48, 0xbe}, 8) && code.value() == call.pc) ||
+                      (code.read({0x48, 0x8d, 0x35}, 4) && code.target() == call.pc) ||
+                      (code.read({0xbe}, 4) && code.value() == call.pc);
+  if (!has_pc || !code.read({0x48, 0xbf}, 8) || code.value() != reinterpret_cast<uintptr_t>(gate_.engine())) return {};
+  auto* begin = const_cast<uint8_t*>(code.at());
+  return {begin, call.returns_to + kCheckBytes};
+}
+
+// The end of the place is the same for all, so that the gate finds the tag from where its call returns to. That call is
+// the end of an instruction that does nothing: only who jumps into its middle comes to it.
+void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) const {
+  const BlockGate::State& state = gate_.state();
+  const bool repeats = call.counting == Counting::kIterations;
+  Writer code(place.data() + place.size());
+  code.distance(repeats ? gate_.repeated() : gate_.counted()).bytes({0x0f, 0x1f, 0x84, 0xe8});
+  if (repeats) {
+    code.word(BlockGate::kRepeat).distance(&state.last, 4).bytes({0xc7, 0x05});  // movl $kRepeat, last
+    code.bytes({0x78, 0x0d});                                                    // js to the call
+    code.distance(&state.repeat_left).bytes({0x48, 0xff, 0x0d});                 // decq repeat_left
+    code.bytes({0x75, 0x16});                                                    // jne to the call
+    code.word(call.tag).distance(&state.repeat_tag, 4).bytes({0x81, 0x3d});      // cmpl $tag, repeat_tag
+  } else {
+    const auto charge = static_cast<uint8_t>(BlockTable::charge_of(call.tag));
+    code.word(call.tag).distance(&state.last, 4).bytes({0xc7, 0x05});         // movl $tag, last
+    code.bytes({0x72, 0x0d});                                                 // jb to the call
+    code.bytes({charge}).distance(&state.room, 1).bytes({0x48, 0x83, 0x2d});  // subq $charge, room
+  }
+  fill(place.first(static_cast<size_t>(code.at() - place.data())));
+}
+
+void BlockCode::remove_checks(std::span<uint8_t> code) const {
+  std::array<uint8_t, kCheckBytes - 4> pattern{0x48, 0xbf};
+  const auto engine = reinterpret_cast<uintptr_t>(gate_.engine());
+  std::memcpy(pattern.data() + 2, &engine, sizeof engine);
+  pattern[10] = 0x33;
+  pattern[11] = 0xf6;
+  pattern[12] = 0xe8;
+  while (code.size() >= kCheckBytes) {
+    void* found = memmem(code.data(), code.size() - 4, pattern.data(), pattern.size());
+    if (!found) return;
+    auto* at = static_cast<uint8_t*>(found);
+    if (is_check(at)) fill({at, kCheckBytes});
+    code = code.subspan(static_cast<size_t>(at - code.data()) + 1);
+  }
+}
+
+namespace {
+
+// The rest of the block's code, behind `from`. The engine notes where a block's code is and how long, with the block's
+// address, right before that code. Empty: nothing there looks like it.
+std::span<uint8_t> rest_of_block(uint8_t* begin, uint8_t* from, uint64_t pc, uint64_t code_begin, uint64_t code_end) {
+  struct Note {
+    uint64_t pc, others[3];
+    uint64_t code, bytes;
+  };
+  constexpr size_t kMostBetween = 64, kFarthest = 512, kMostBytes = 1 << 18;
+  auto* note = reinterpret_cast<uint8_t*>(reinterpret_cast<uintptr_t>(begin) & ~uintptr_t{7}) - sizeof(Note);
+  const auto first = reinterpret_cast<uintptr_t>(begin), low = std::max<uint64_t>(code_begin, first - kFarthest);
+  for (; reinterpret_cast<uintptr_t>(note) >= low; note -= 8) {
+    Note value;
+    std::memcpy(&value, note, sizeof value);
+    if (value.pc != pc || value.code > first || first - value.code > kMostBetween) continue;
+    if (value.code < reinterpret_cast<uintptr_t>(note) + sizeof value || value.bytes > kMostBytes) continue;
+    const uint64_t end = value.code + value.bytes, start = reinterpret_cast<uintptr_t>(from);
+    if (end < start || end > code_end) return {};
+    return {from, end - start};
+  }
+  return {};
+}
+
+}  // namespace
+
+const uint8_t* BlockCode::rewrite(const Call& call, uint64_t code_begin, uint64_t code_end) {
+  if (!gate_.counted()) return call.returns_to;
+  const std::span<uint8_t> place = beginning(call);
+  if (place.empty()) return call.returns_to;
+  uint8_t* const behind = place.data() + place.size();
+  remove_checks(rest_of_block(place.data(), behind, call.pc, code_begin, code_end));
+  const bool fits = call.counting == Counting::kIterations
+                        ? place.size() >= kRepeatedBytes
+                        : call.counting == Counting::kCharge && place.size() >= kCountedBytes &&
+                              BlockTable::charge_of(call.tag) <= kMostCharge;
+  if (!fits) return call.returns_to;
+  write_beginning(place, call);
+  ++rewritten_;
+  return behind;
+}
+
+}  // namespace xensim::x86
