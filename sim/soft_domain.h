@@ -56,6 +56,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) override;
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
+  void msr_served(VcpuId vcpu) override { leave_guest(vcpu); }
+  void halting(VcpuId vcpu) override;
   uint64_t rdtsc(VcpuId vcpu) override;
   CpuAction hypercall(VcpuId vcpu) override;
   CpuAction point(VcpuId vcpu, Gva rip) override;
@@ -109,6 +111,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   Machine::Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
+  void leave_guest(VcpuId vcpu);
   void machine_point(const PointKey& key) { machine_.point(key); }
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);

@@ -232,6 +232,7 @@ void SoftCpu::serve_msr() {
     const uint64_t value = (state().gpr(kRax) & 0xffffffff) | state().gpr(kRdx) << 32;
     const MsrOutcome outcome = current_->msrs.write(state(), msr, value);
     changed();
+    if (outcome != MsrOutcome::kClient) client_.msr_served(id);
     if (outcome == MsrOutcome::kFault || (outcome == MsrOutcome::kClient && !client_.wrmsr(id, msr, value)))
       return raise(kGeneralProtection);
     if (msr == 0xc0000080) engine_->flush_tlb();  // NXE changes what page table entries mean
@@ -244,6 +245,8 @@ void SoftCpu::serve_msr() {
     const auto answer = client_.rdmsr(id, msr);
     if (!answer) return raise(kGeneralProtection);
     value = *answer;
+  } else {
+    client_.msr_served(id);
   }
   state().set_gpr(kRax, value & 0xffffffff);
   state().set_gpr(kRdx, value >> 32);
@@ -259,6 +262,7 @@ void SoftCpu::serve_pause() {
 }
 
 void SoftCpu::serve_halt() {
+  client_.halting(VcpuId{loaded_});
   step_over(1);
   if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {

@@ -32,6 +32,7 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
+    vcpus_.back()->msrs.machine_checks.settable = config.settable_machine_checks;
   }
 }
 

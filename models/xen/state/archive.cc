@@ -6,6 +6,19 @@
 
 namespace xensim::xen {
 
+void StateArchive::fail(const char* name, const char* what) { fail(fmt::format("{} {}", name, what)); }
+
+void StateArchive::check_below(const char* name, uint64_t value, uint64_t bound) {
+  if (loading() && value >= bound) fail(fmt::format("{} is {}, out of range", name, value));
+}
+
+uint64_t StateArchive::size(const char* name, uint64_t count, uint64_t most) {
+  integer(name, count, 4);
+  if (!loading() || (count <= most && count <= left())) return count;
+  fail(fmt::format("{} has {} elements, more than there can be", name, count));
+  return 0;
+}
+
 void StateArchive::place(const char* name, Maddr& at, uint64_t bytes) {
   (*this)(name, at);
   check_place(name, at, bytes);

@@ -49,6 +49,8 @@ class StateArchive {
   void fail(std::string why) {
     if (why_.empty()) why_ = std::move(why);
   }
+  // The same of a field: its name, then what is wrong with it.
+  void fail(const char* name, const char* what);
   bool ok() const { return why_.empty(); }
   const std::string& why() const { return why_; }
   // A field that is no state, and why; for the reader of the table, and for the test that looks for forgotten fields.
@@ -62,7 +64,7 @@ class StateArchive {
     integer(name, value, sizeof(T));
     if (!loading()) return;
     if constexpr (std::is_same_v<T, bool>) {
-      if (value > 1) return fail(std::string(name) + " is neither true nor false");
+      if (value > 1) return fail(name, "is neither true nor false");
     }
     field = static_cast<T>(value);
   }
@@ -144,7 +146,7 @@ class StateArchive {
       Key key{};
       Value value{};
       pair(name, key, value);
-      if (!field.empty() && !(field.rbegin()->first < key)) return fail(std::string(name) + " is not in order");
+      if (!field.empty() && !(field.rbegin()->first < key)) return fail(name, "is not in order");
       field.emplace_hint(field.end(), key, value);
     }
   }
@@ -164,7 +166,7 @@ class StateArchive {
   void one_of(const char* name, T& field, T last) {
     (*this)(name, field);
     if (loading() && field > last) {
-      fail(std::string(name) + " has a value that there is not");
+      fail(name, "has a value that there is not");
       field = T{};
     }
   }
@@ -174,18 +176,9 @@ class StateArchive {
     (*this)(name, field);
     check_below(name, value_of(field), bound);
   }
-  void check_below(const char* name, uint64_t value, uint64_t bound) {
-    if (loading() && value >= bound) fail(std::string(name) + " is " + std::to_string(value) + ", out of range");
-  }
+  void check_below(const char* name, uint64_t value, uint64_t bound);
   // How many elements follow.
-  uint64_t size(const char* name, uint64_t count, uint64_t most) {
-    integer(name, count, 4);
-    if (loading() && (count > most || count > left())) {
-      fail(std::string(name) + " has " + std::to_string(count) + " elements, more than there can be");
-      return 0;
-    }
-    return count;
-  }
+  uint64_t size(const char* name, uint64_t count, uint64_t most);
 
   // --- what needs to know the machine; set by who makes a loading archive
   // A place in the machine's memory, which the Platform must have.

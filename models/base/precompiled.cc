@@ -1,0 +1,1 @@
+// Nothing: a library to precompile headers for, see precompiled.cmake.

@@ -1,0 +1,1 @@
+// Nothing: a program to precompile headers for, see models/base/precompiled.cmake.
