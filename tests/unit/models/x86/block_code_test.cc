@@ -45,7 +45,7 @@ class Pages {
   uint64_t end() const { return first() + kBytes; }
 
  private:
-  static constexpr size_t kBytes = 4096;
+  static constexpr size_t kBytes = 64 << 20;  // too many for a hole between libraries, below which there is no room
   uint8_t* begin_;
 };
 
@@ -123,6 +123,7 @@ struct Fixture {
   BlockCode code{gate};
 
   Fixture() {
+    REQUIRE(gate.counted());
     seen = {};
     goes_on = nullptr;
   }
