@@ -125,8 +125,10 @@ void NativeMachine::guest_set_irq(Vcpu& vcpu, int enabled) {
 void NativeMachine::guest_halt(Vcpu& vcpu) {
   point({PointOp::kHalt, 0, nullptr});
   vcpu.irq_enabled = true;
+  const VcpuRef ref = vcpu.actor->info.vcpu;
+  if (core_.inspector->halt_unmasks(ref)) as_actor(*vcpu.actor, [&] { api_->before_halt(ref); });
   while (!deliver(vcpu)) {
-    as_actor(*vcpu.actor, [&] { api_->halt(vcpu.actor->info.vcpu, true); });
+    as_actor(*vcpu.actor, [&] { api_->halt(ref, true); });
     if (vcpu.actor->can_run()) vcpu.hint = true;
     wait_until_runnable(vcpu);
   }

@@ -12,8 +12,22 @@ constexpr uint32_t kX2apicBit = 1u << 21;
 
 }  // namespace
 
-uint32_t SoftDomain::port_in(VcpuId vcpu, uint16_t port, unsigned bytes) {
+// A vCPU comes to the hypervisor, and goes on when it was served: that is when a callback's line falls whose upcall the
+// guest has taken, and when a pending upcall is found that nobody announces.
+void SoftDomain::leave_guest(VcpuId vcpu) {
   sync(vcpu);
+  const xen::CoreInspector& core = *machine_.core_.inspector;
+  if (core.upcall_taken(domain().id)) machine_.api_->pending_upcall(ref(vcpu));
+  if (core.upcall_pending(ref(vcpu))) cpu_->raise_interrupt(vcpu);
+}
+
+void SoftDomain::halting(VcpuId vcpu) {
+  leave_guest(vcpu);
+  if (machine_.core_.inspector->halt_unmasks(ref(vcpu))) machine_.api_->before_halt(ref(vcpu));
+}
+
+uint32_t SoftDomain::port_in(VcpuId vcpu, uint16_t port, unsigned bytes) {
+  leave_guest(vcpu);
   const uint32_t value = board_->port_in(port, bytes);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), false, value});
@@ -22,7 +36,7 @@ uint32_t SoftDomain::port_in(VcpuId vcpu, uint16_t port, unsigned bytes) {
 }
 
 void SoftDomain::port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t value) {
-  sync(vcpu);
+  leave_guest(vcpu);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), true, value});
   }
@@ -31,7 +45,7 @@ void SoftDomain::port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t v
 }
 
 uint64_t SoftDomain::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
-  sync(vcpu);
+  leave_guest(vcpu);
   const uint64_t value = board_->mmio_read(vcpu, gpa, bytes);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), false, value});
@@ -40,7 +54,7 @@ uint64_t SoftDomain::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
 }
 
 void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) {
-  sync(vcpu);
+  leave_guest(vcpu);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), true, value});
   }
@@ -48,7 +62,7 @@ void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value
 }
 
 CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) {
-  sync(vcpu);
+  leave_guest(vcpu);
   const uint32_t apic_id = apic(vcpu).id();
   if (leaf >= kCpuidHypervisorFirst && leaf <= kCpuidHypervisorLast) {
     const auto result = machine_.api_->cpuid(ref(vcpu), leaf, subleaf);
@@ -64,7 +78,7 @@ CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, Cpui
 }
 
 std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
-  sync(vcpu);
+  leave_guest(vcpu);
   const auto value = pc::Board::owns_msr(msr) ? board_->rdmsr(vcpu, msr) : machine_.api_->read_msr(ref(vcpu), msr);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Msr{ref(vcpu), msr, false, value.value_or(0), value.has_value()});
@@ -79,7 +93,7 @@ bool SoftDomain::latches_mode64(VcpuId vcpu) const {
 }
 
 bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
-  sync(vcpu);
+  leave_guest(vcpu);
   const bool ok = pc::Board::owns_msr(msr) ? board_->wrmsr(vcpu, msr, value)
                                            : machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
   if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});

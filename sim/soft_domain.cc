@@ -81,16 +81,18 @@ Status SoftDomain::start() {
 Status SoftDomain::make_hardware() {
   const GuestConfig& config = *domain().config;
   cpu_.reset();
-  XS_TRY(cpu_,
-         x86::make_soft_cpu(*this, x86::SoftCpuConfig{.vcpus = config.vcpus,
-                                                      .holes_read_zero = machine_.flavour_.holes_read_zero,
-                                                      .whole_blocks = whole_guest(),
-                                                      .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret}));
+  XS_TRY(cpu_, x86::make_soft_cpu(
+                   *this, x86::SoftCpuConfig{.vcpus = config.vcpus,
+                                             .holes_read_zero = machine_.flavour_.holes_read_zero,
+                                             .whole_blocks = whole_guest(),
+                                             .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret,
+                                             .settable_machine_checks = machine_.flavour_.settable_machine_checks}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));
-  if (config.has_pc_devices()) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
+  const bool io_apic = config.has_pc_devices() || machine_.flavour_.pic_for_all;
+  if (io_apic) XS_TRY_STATUS(cpu_->map_mmio(Gpa{pc::kIoApicBase}, kPageSize));
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = apic_id_step();
@@ -98,6 +100,8 @@ Status SoftDomain::make_hardware() {
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board.uart = config.platform != GuestPlatform::kPvh;
   board.pc = config.has_pc_devices();
+  board.io_apic = io_apic;
+  board.io_apic_id = config.platform == GuestPlatform::kPc ? 1 : 0;  // no firmware has run for the others
   board.epoch_s = machine_.scenario_.clock.wallclock_s;
   board_ = std::make_unique<pc::Board>(board, *this);
   services_.reset();
@@ -191,6 +195,7 @@ void SoftDomain::run(Actor& actor) {
   }
   running_ = true;
   running_vcpu_ = vcpu;
+  self.pauses = 0;
   const uint64_t before = cpu_->instructions(vcpu);
   const CpuExit exit = cpu_->run(vcpu, budget());
   running_ = false;
@@ -375,8 +380,13 @@ std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
   sync(vcpu);
   Vcpu& self = state(vcpu);
   std::optional<uint8_t> vector;
+  const xen::CoreInspector& core = *machine_.core_.inspector;
+  // Nothing is left of what was announced.
+  if (!core.upcall_pending(ref(vcpu)) && !core.upcall_taken(domain().id) && !apic(vcpu).has_deliverable()) return {};
   if (const auto upcall = machine_.api_->pending_upcall(ref(vcpu))) {
     vector = upcall->vector;
+    // While it is pending hypervisors wait for the end of its handler, to look again.
+    cpu_->raise_interrupt(vcpu);
   } else {
     vector = apic(vcpu).acknowledge();
   }
@@ -392,10 +402,18 @@ std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
   return vector;
 }
 
+// Does a PAUSE end the turn? A kernel's vCPU goes on while it is alone, and a few more times round its loop else, as
+// hardware lets it: then the change to another is not most of what there is to do.
+bool SoftDomain::ends_turn(Vcpu& self) const {
+  constexpr unsigned kPausesInTurn = 8;
+  if (machine_.domains_.size() + vcpus_.size() <= 2) return false;
+  if (!whole_guest()) return true;
+  return ++self.pauses >= kPausesInTurn && !alone();
+}
+
 CpuAction SoftDomain::pause(VcpuId vcpu) {
   sync(vcpu);
-  if (!machine_.exploring())
-    return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
+  if (!machine_.exploring()) return ends_turn(state(vcpu)) ? CpuAction::kSuspend : CpuAction::kContinue;
   if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;

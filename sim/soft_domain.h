@@ -56,6 +56,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) override;
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
+  void msr_served(VcpuId vcpu) override { leave_guest(vcpu); }
+  void halting(VcpuId vcpu) override;
   uint64_t rdtsc(VcpuId vcpu) override;
   CpuAction hypercall(VcpuId vcpu) override;
   CpuAction point(VcpuId vcpu, Gva rip) override;
@@ -92,6 +94,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     bool halted = false;     // in HLT
     bool was_blocked = false;
     bool hypercall_in_flight = false;
+    unsigned pauses = 0;                         // PAUSEs in this turn
     uint64_t result = 0;                         // of the hypercall
     const pc::GuestPoint* stopped_at = nullptr;  // cut at this point; its event is still to be written
     uint64_t stopped_instructions = 0;
@@ -108,6 +111,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   Machine::Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
+  void leave_guest(VcpuId vcpu);
   void machine_point(const PointKey& key) { machine_.point(key); }
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);
@@ -120,6 +124,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void write_point_event(const pc::GuestPoint& point);
   bool whole_guest() const;
   bool alone() const;
+  bool ends_turn(Vcpu& vcpu) const;
   uint64_t budget() const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
 

@@ -78,6 +78,12 @@ std::optional<xen::XenCpuidResult> RecordingCore::cpuid(VcpuRef vcpu, uint32_t l
   return result;
 }
 
+void RecordingCore::before_halt(VcpuRef vcpu) {
+  events_.write(BeforeHaltBegin{vcpu});
+  inner_.before_halt(vcpu);
+  events_.write(BeforeHaltEnd{});
+}
+
 void RecordingCore::halt(VcpuRef vcpu, bool interrupts_enabled) {
   events_.write(HaltBegin{vcpu, interrupts_enabled});
   inner_.halt(vcpu, interrupts_enabled);

@@ -22,6 +22,7 @@ class RecordingCore final : public xen::CoreApi {
   bool write_msr(VcpuRef vcpu, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef vcpu, uint32_t msr) override;
   std::optional<xen::XenCpuidResult> cpuid(VcpuRef vcpu, uint32_t leaf, uint32_t subleaf) override;
+  void before_halt(VcpuRef vcpu) override;
   void halt(VcpuRef vcpu, bool interrupts_enabled) override;
   void wake(VcpuRef vcpu, bool bring_up) override;
   bool is_runnable(VcpuRef vcpu) override;

@@ -89,6 +89,10 @@ class CpuClient {
   // unknown ones). nullopt or false: #GP(0).
   virtual std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) = 0;
   virtual bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) = 0;
+  // An MSR that the CPU layer holds was read or written: hypervisors serve that too.
+  virtual void msr_served(VcpuId) {}
+  // HLT is executed; whether the vCPU sleeps is not decided yet.
+  virtual void halting(VcpuId) {}
   // The guest's TSC, at the given instruction count of this run.
   virtual uint64_t rdtsc(VcpuId vcpu) = 0;
   // VMCALL or VMMCALL, RIP still at it. kContinue: the client changed the registers through Cpu::set_gpr, RIP is

@@ -24,11 +24,17 @@ Board::Board(const BoardConfig& config, BoardClient& client)
   }
   bus_.attach(port_e9_);
   if (config.pc) {
-    pc_ = std::make_unique<PcDevices>(PcDevices::Client{client, client, client, client}, apic_bus_, config.epoch_s);
+    pc_ = std::make_unique<PcDevices>(PcDevices::Client{client, client, client, client}, apic_bus_, config.epoch_s,
+                                      config.io_apic_id);
     pc_->attach_to(bus_);
     apic_bus_.set_end_of_interrupt([this](uint8_t vector) { pc_->end_of_interrupt(vector); });
   } else {
     bus_.attach(port_12_);  // a PC has the platform device there
+  }
+  if (config.io_apic && !config.pc) {
+    io_apic_ = std::make_unique<IoApic>(apic_bus_, kQemuIoApic, config.io_apic_id);
+    bus_.attach(*io_apic_);
+    apic_bus_.set_end_of_interrupt([this](uint8_t vector) { io_apic_->end_of_interrupt(vector); });
   }
   if (config.uart) bus_.attach(uart_);
   bus_.attach(test_exit_);
@@ -83,6 +89,8 @@ void Board::timer_expired(uint32_t timer) {
 void Board::set_irq(unsigned irq, bool level) {
   if (pc_) {
     pc_->set_irq(irq, level);
+  } else if (io_apic_) {
+    io_apic_->set_irq(irq, level);
   } else {
     client_.set_irq(irq, level);
   }
@@ -92,12 +100,14 @@ void Board::save(std::vector<std::byte>& out) const {
   for (const auto& apic : apics_) apic->save(out);
   uart_.save(out);
   if (pc_) pc_->save(out);
+  if (io_apic_) io_apic_->save(out);
 }
 
 Status Board::restore(std::span<const std::byte>& in) {
   for (const auto& apic : apics_) XS_TRY_STATUS(apic->restore(in));
   XS_TRY_STATUS(uart_.restore(in));
   if (pc_) XS_TRY_STATUS(pc_->restore(in));
+  if (io_apic_) XS_TRY_STATUS(io_apic_->restore(in));
   return {};
 }
 

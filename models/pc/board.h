@@ -35,6 +35,8 @@ struct BoardConfig {
   uint64_t tsc_hz = 1'000'000'000;
   bool uart = true;      // a PVH guest of Xen has none
   bool pc = false;       // with a PC's chipset: PcDevices
+  bool io_apic = false;  // without one, but with QEMU's IO-APIC
+  uint8_t io_apic_id = 0;
   uint64_t epoch_s = 0;  // its clock's seconds since 1970 at virtual time 0
 };
 
@@ -59,8 +61,8 @@ class Board : public SavedDevice, private InterruptLines {
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr);
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value);
 
-  // An interrupt line of a device: to the chipset, or to the machine where there is none. GSIs from 16 on are the
-  // IO-APIC's.
+  // An interrupt line of a device: to the chipset or IO-APIC, or to the machine where there is none. GSIs from 16 on
+  // are the IO-APIC's.
   void set_gsi(unsigned gsi, bool level) { set_irq(gsi, level); }
 
   // The call that DeviceTimers::arm asked for.
@@ -86,7 +88,8 @@ class Board : public SavedDevice, private InterruptLines {
   DebugPort port_12_;
   Uart8250 uart_;
   TestExit test_exit_;
-  std::unique_ptr<PcDevices> pc_;  // none on a bare board
+  std::unique_ptr<PcDevices> pc_;    // none on a bare board
+  std::unique_ptr<IoApic> io_apic_;  // BoardConfig::io_apic
   IoBus bus_;
 };
 

@@ -1,4 +1,5 @@
-// The IO-APIC (Intel 82093AA data sheet), as Xen's HVM guests have it: 48 pins from GSI 0 on, at 0xfec00000.
+// The IO-APIC (Intel 82093AA data sheet) at 0xfec00000, its pins from GSI 0 on: as Xen's HVM guests have it, 48 of
+// them, or as QEMU's do, 24 and a register for the end of an interrupt.
 //
 // Lowest-priority delivery and logical destinations are the bus's to decide. A level-triggered pin delivers once, and
 // again when its interrupt is over (EOI of its vector at a local APIC) while the line is still up.
@@ -12,11 +13,19 @@
 
 namespace xensim::pc {
 
+struct IoApicModel {
+  unsigned pins = 48;  // at most IoApic::kMostPins
+  uint8_t version = 0x11;
+};
+inline constexpr IoApicModel kXenIoApic{};
+inline constexpr IoApicModel kQemuIoApic{.pins = 24, .version = 0x20};
+
 class IoApic final : public MmioDevice, public InterruptLines, public SavedDevice {
  public:
-  static constexpr unsigned kPins = 48;
+  static constexpr unsigned kMostPins = 48;
 
-  explicit IoApic(ApicBus& bus) : bus_(bus) {}
+  // `id`: what the guest's firmware has written there.
+  IoApic(ApicBus& bus, const IoApicModel& model, uint8_t id);
 
   // The line of a pin; pins beyond the last are not connected.
   void set_irq(unsigned pin, bool level) override;
@@ -32,10 +41,10 @@ class IoApic final : public MmioDevice, public InterruptLines, public SavedDevic
 
  private:
   struct State {
-    std::array<uint64_t, kPins> entries{};
+    std::array<uint64_t, kMostPins> entries{};
     uint64_t lines = 0;  // a bit a pin
     uint32_t select = 0;
-    uint32_t id = 1u << 24;
+    uint32_t id = 0;
   };
   uint32_t read_register() const;
   void write_register(uint32_t value);
@@ -43,9 +52,9 @@ class IoApic final : public MmioDevice, public InterruptLines, public SavedDevic
 
   // Glue.
   ApicBus& bus_;
+  const IoApicModel model_;
   // Volatile.
-  State state_ = powered_up();
-  static State powered_up();
+  State state_;
 };
 
 }  // namespace xensim::pc

@@ -4,8 +4,8 @@
 namespace xensim::pc {
 
 // Host bridge and ISA bridge are those of an Intel 440FX.
-PcDevices::PcDevices(const Client& client, ApicBus& apic_bus, uint64_t epoch_s)
-    : io_apic_(apic_bus),
+PcDevices::PcDevices(const Client& client, ApicBus& apic_bus, uint64_t epoch_s, uint8_t io_apic_id)
+    : io_apic_(apic_bus, kXenIoApic, io_apic_id),
       pit_(client.clock, client.timers, *this, kPitTimer),
       rtc_(client.clock, epoch_s),
       pm_(client.clock, client.power),

@@ -24,7 +24,7 @@ class PcDevices final : public InterruptLines, public SavedDevice {
     ConsoleSink& console;
     PowerClient& power;
   };
-  PcDevices(const Client& client, ApicBus& apic_bus, uint64_t epoch_s);
+  PcDevices(const Client& client, ApicBus& apic_bus, uint64_t epoch_s, uint8_t io_apic_id);
 
   void attach_to(IoBus& bus);
   // An ISA interrupt, to both controllers; 16 and above: a GSI, of the IO-APIC alone.

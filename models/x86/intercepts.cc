@@ -105,9 +105,13 @@ bool SoftCpu::before_next_block(uint32_t vector) {
 }
 
 void SoftCpu::on_interrupt(uint32_t vector) {
-  if (exit_ || failure_) return;
-  stepping_ = false;
   State& s = state();
+  if (exit_ || failure_) {
+    // The engine came to look at the next block before it stopped. It will come again.
+    s.clear_exception();
+    return changed();
+  }
+  stepping_ = false;
   if (vector == kDebug && !s.exception_is_int()) {
     // A single-step trap: the one instruction of the block is done, wherever RIP is now.
     current_->retired += open_;
@@ -124,7 +128,7 @@ void SoftCpu::on_interrupt(uint32_t vector) {
   if (s.exception_is_int()) {
     uint64_t instruction = s.rip();
     if (block_) {
-      const uint32_t index = index_in_block();
+      const uint32_t index = index_in_block(s.linear_rip());
       const uint64_t start = block_->offsets.at(index - 1);
       instruction = s.rip() - ((index == block_->count ? block_->size : block_->offsets[index]) - start);
     }
@@ -228,6 +232,7 @@ void SoftCpu::serve_msr() {
     const uint64_t value = (state().gpr(kRax) & 0xffffffff) | state().gpr(kRdx) << 32;
     const MsrOutcome outcome = current_->msrs.write(state(), msr, value);
     changed();
+    if (outcome != MsrOutcome::kClient) client_.msr_served(id);
     if (outcome == MsrOutcome::kFault || (outcome == MsrOutcome::kClient && !client_.wrmsr(id, msr, value)))
       return raise(kGeneralProtection);
     if (msr == 0xc0000080) engine_->flush_tlb();  // NXE changes what page table entries mean
@@ -240,6 +245,8 @@ void SoftCpu::serve_msr() {
     const auto answer = client_.rdmsr(id, msr);
     if (!answer) return raise(kGeneralProtection);
     value = *answer;
+  } else {
+    client_.msr_served(id);
   }
   state().set_gpr(kRax, value & 0xffffffff);
   state().set_gpr(kRdx, value >> 32);
@@ -255,6 +262,7 @@ void SoftCpu::serve_pause() {
 }
 
 void SoftCpu::serve_halt() {
+  client_.halting(VcpuId{loaded_});
   step_over(1);
   if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {

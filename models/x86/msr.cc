@@ -39,7 +39,6 @@ std::optional<size_t> fixed_index(uint32_t msr) {
 
 constexpr uint32_t kMtrrCap = 0xfe, kMtrrDefault = 0x2ff, kMtrrFirst = 0x200, kMtrrLast = 0x20f;
 constexpr uint32_t kEfer = 0xc0000080, kFsBase = 0xc0000100, kGsBase = 0xc0000101, kSysenterCs = 0x174, kPat = 0x277;
-constexpr uint32_t kMcgCap = 0x179, kMcgStatus = 0x17a, kMcgControl = 0x17b, kMcFirst = 0x400;
 constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084, kArchCapabilities = 0x10a;
 
 // IA32_ARCH_CAPABILITIES (SDM vol. 4, table 2-2): nothing here speculates, so guests need none of their mitigations.
@@ -47,14 +46,6 @@ constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084,
 // PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
 constexpr uint64_t kNotVulnerable = 1u << 0 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 13 | 1u << 14 |
                                     1u << 15 | 1u << 20 | 1u << 24 | 1u << 26 | 1u << 27 | uint64_t{1} << 62;
-
-// Machine checks are as Xen shows them to a guest: two banks in which nothing ever happens, and none of the options.
-constexpr uint64_t kMcBanks = 2;
-
-bool is_machine_check(uint32_t msr) {
-  return (msr >= kMcgCap && msr <= kMcgControl) || (msr >= kMcFirst && msr < kMcFirst + 4 * kMcBanks);
-}
-bool is_bank_control(uint32_t msr) { return msr >= kMcFirst && msr % 4 == 0; }
 
 bool valid_memory_type(uint64_t type) { return type <= 1 || (type >= 4 && type <= 6); }
 
@@ -92,8 +83,8 @@ MsrOutcome MsrFile::read(const State& state, uint32_t msr, uint64_t& value) cons
     value = mtrr_fixed[*fixed];
   } else if (msr >= kMtrrFirst && msr <= kMtrrLast) {
     value = mtrr_variable[msr - kMtrrFirst];
-  } else if (is_machine_check(msr)) {
-    value = msr == kMcgCap ? kMcBanks : msr == kMcgStatus ? mcg_status : is_bank_control(msr) ? ~uint64_t{0} : 0;
+  } else if (machine_checks.has(msr)) {
+    value = machine_checks.read(msr);
   } else {
     switch (msr) {
       case kEfer: value = state.efer(); break;
@@ -132,12 +123,7 @@ MsrOutcome MsrFile::write(State& state, uint32_t msr, uint64_t value) {
     mtrr_variable[msr - kMtrrFirst] = value;
     return MsrOutcome::kDone;
   }
-  if (is_machine_check(msr)) {
-    // A bank's status, address and rest can be cleared alone; its control, and what is not there, ignores writes.
-    if (msr >= kMcFirst && !is_bank_control(msr) && value != 0) return MsrOutcome::kFault;
-    if (msr == kMcgStatus) mcg_status = value;
-    return MsrOutcome::kDone;
-  }
+  if (machine_checks.has(msr)) return machine_checks.write(msr, value) ? MsrOutcome::kDone : MsrOutcome::kFault;
   switch (msr) {
     case kEfer: return write_efer(state, value);
     case kFsBase: return write_segment_base(state, kFs, value);

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "models/x86/machine_check.h"
 #include "models/x86/state.h"
 
 namespace xensim::x86 {
@@ -20,7 +21,7 @@ struct MsrFile {
   std::array<uint64_t, 16> mtrr_variable{};  // base, mask pairs from 0x200
   std::array<uint64_t, 11> mtrr_fixed{};     // 0x250, 0x258, 0x259, 0x268..0x26f
 
-  uint64_t mcg_status = 0;
+  MachineChecks machine_checks;
 
   MsrOutcome read(const State& state, uint32_t msr, uint64_t& value) const;
   MsrOutcome write(State& state, uint32_t msr, uint64_t value);

@@ -108,7 +108,10 @@ std::vector<std::byte> SoftCpu::save_state() {
     saved.mtrr_default = v.msrs.mtrr_default;
     std::copy(v.msrs.mtrr_variable.begin(), v.msrs.mtrr_variable.end(), saved.mtrr_variable);
     std::copy(v.msrs.mtrr_fixed.begin(), v.msrs.mtrr_fixed.end(), saved.mtrr_fixed);
-    saved.mcg_status = v.msrs.mcg_status;
+    const MachineChecks& checks = v.msrs.machine_checks;
+    saved.mcg_status = checks.status;
+    saved.mcg_control = checks.control;
+    std::copy(checks.banks.begin(), checks.banks.end(), saved.machine_check_banks);
     saved.retired = v.retired;
     saved.hold_until = v.hold_until;
     saved.interrupt = v.interrupt;
@@ -148,7 +151,10 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
     v.msrs.mtrr_default = saved.mtrr_default;
     std::copy(std::begin(saved.mtrr_variable), std::end(saved.mtrr_variable), v.msrs.mtrr_variable.begin());
     std::copy(std::begin(saved.mtrr_fixed), std::end(saved.mtrr_fixed), v.msrs.mtrr_fixed.begin());
-    v.msrs.mcg_status = saved.mcg_status;
+    MachineChecks& checks = v.msrs.machine_checks;
+    checks.status = saved.mcg_status;
+    checks.control = saved.mcg_control;
+    std::copy(std::begin(saved.machine_check_banks), std::end(saved.machine_check_banks), checks.banks.begin());
     v.retired = saved.retired;
     v.hold_until = saved.hold_until;
     v.interrupt = saved.interrupt != 0;

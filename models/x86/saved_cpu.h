@@ -32,7 +32,8 @@ struct SavedVcpu {
   uint32_t mxcsr = 0;
   uint16_t fp_control = 0, fp_status = 0, fp_tags = 0, fp_opcode = 0;
   uint32_t zero = 0;
-  uint64_t mtrr_default = 0, mtrr_variable[16] = {}, mtrr_fixed[11] = {}, mcg_status = 0;
+  uint64_t mtrr_default = 0, mtrr_variable[16] = {}, mtrr_fixed[11] = {};
+  uint64_t mcg_status = 0, mcg_control = 0, machine_check_banks[40] = {};
   // The software CPU's own (SoftCpu's Vcpu).
   uint64_t retired = 0, hold_until = 0;
   uint8_t cpl = 0, shadow = 0;

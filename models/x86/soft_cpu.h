@@ -26,6 +26,7 @@ struct SoftCpuConfig {
   // An NMI that waited for an IRET does not come right after it, but once the vCPU takes interrupts or does what a
   // hypervisor serves: a hypercall, CPUID, an MSR, a port, a device's memory, PAUSE, HLT.
   bool nmi_waits_for_exit = false;
+  bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.

@@ -38,6 +38,7 @@ class Core final : public CoreApi {
   bool write_msr(VcpuRef ref, uint32_t msr, uint64_t value, bool mode64) override;
   std::optional<uint64_t> read_msr(VcpuRef ref, uint32_t msr) override;
   std::optional<XenCpuidResult> cpuid(VcpuRef ref, uint32_t leaf, uint32_t subleaf) override;
+  void before_halt(VcpuRef ref) override;
   void halt(VcpuRef ref, bool interrupts_enabled) override;
   void wake(VcpuRef ref, bool bring_up) override;
   bool is_runnable(VcpuRef ref) override;
@@ -145,12 +146,17 @@ std::optional<XenCpuidResult> Core::cpuid(VcpuRef ref, uint32_t leaf, uint32_t s
   return xen_cpuid(entry, vcpu(ref), leaf, subleaf);
 }
 
+void Core::before_halt(VcpuRef ref) {
+  if (hv_.flavour().halt_keeps_mask) return;
+  Entry entry(hv_);
+  unmask_upcalls(entry, vcpu(ref));
+}
+
 void Core::halt(VcpuRef ref, bool interrupts_enabled) {
   Entry entry(hv_);
   Vcpu& current = vcpu(ref);
   left_guest(current);
   if (interrupts_enabled) {
-    if (current.info_masked.exchange(false)) unmask_upcalls(entry, current);
     block(entry, current, true);
   } else if (hv_.flavour().halt_disabled_forever) {
     current.halted_for_good.store(true);

@@ -29,6 +29,10 @@ class CoreInspector {
   virtual std::string describe_vcpu(VcpuRef vcpu) const = 0;
   // Would CoreApi::pending_upcall give a vector now?
   virtual bool upcall_pending(VcpuRef vcpu) const = 0;
+  // Is a callback's line up whose upcall the guest has taken? It falls when a vCPU comes to the hypervisor.
+  virtual bool upcall_taken(DomId dom) const = 0;
+  // Would CoreApi::before_halt do anything now?
+  virtual bool halt_unmasks(VcpuRef vcpu) const = 0;
 };
 
 // The core's whole state as bytes (state/save.h), while nobody is inside it. What a Platform keeps (guest memory, armed

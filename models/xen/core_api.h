@@ -104,13 +104,17 @@ class CoreApi {
   // Leaves 0x40000000 and up; nullopt: not a hypervisor leaf.
   virtual std::optional<XenCpuidResult> cpuid(VcpuRef vcpu, uint32_t leaf, uint32_t subleaf) = 0;
 
+  // HLT was executed, be it that the vCPU sleeps or that something waits for it: upcalls are unmasked (trait
+  // halt_keeps_mask). While CoreInspector::halt_unmasks says no, there is no need to ask.
+  virtual void before_halt(VcpuRef vcpu) = 0;
   // HLT by the guest. With interrupts off (RFLAGS.IF = 0) Xen takes the vCPU down; the last one down is a poweroff.
   virtual void halt(VcpuRef vcpu, bool interrupts_enabled) = 0;
   // A local APIC interrupt, INIT or SIPI arrived for the vCPU: it is unblocked (and, `bring_up`, no longer down).
   virtual void wake(VcpuRef vcpu, bool bring_up) = 0;
   // May the vCPU run guest code now?
   virtual bool is_runnable(VcpuRef vcpu) = 0;
-  // The upcall the vCPU would take if it took interrupts now (callback type vector); asked after a kick.
+  // The upcall the vCPU would take if it took interrupts now (callback type vector); asked after a kick, and when
+  // CoreInspector says so each time that the vCPU came to the hypervisor.
   virtual std::optional<PendingUpcall> pending_upcall(VcpuRef vcpu) = 0;
   // The vCPU's local APIC was software-enabled: a pending upcall by per-vCPU vector is asserted again.
   virtual void lapic_enabled(VcpuRef vcpu) = 0;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "models/xen/abi/public.h"
+#include "models/xen/callback_via.h"
 #include "models/xen/clock.h"
 #include "models/xen/guest_access.h"
 #include "models/xen/lifecycle.h"
@@ -144,12 +145,10 @@ bool is_self(const HypercallContext& context, const xen_hvm_param& op) {
 }
 
 int64_t set_few(HypercallContext& context, const xen_hvm_param& op) {
-  constexpr unsigned kTypeShift = 56;
   if (!is_self(context, op)) return -XEN_ESRCH;
   if (op.index != HVM_PARAM_CALLBACK_IRQ) return -XEN_ENOSYS;
-  // No machine here has a PCI device at the place that a guest could name.
-  const bool intx = op.value >> kTypeShift == HVM_PARAM_CALLBACK_TYPE_PCI_INTX;
-  if (intx && context.flavour().callback_intx_needs_device) return -XEN_EINVAL;
+  const CallbackVia via = decode_via(context.flavour(), op.value);
+  if (via.type == CallbackVia::Type::kPciIntx && via.gsi == 0) return -XEN_EINVAL;
   return store_param(context, context.domain, op.index, op.value);
 }
 

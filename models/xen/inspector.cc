@@ -153,6 +153,21 @@ bool Inspector::upcall_pending(VcpuRef ref) const {
   return vcpu->is_own_info(info) && hv_.platform().peek(upcall_pending_at(info), 1) != 0;
 }
 
+bool Inspector::upcall_taken(DomId dom) const {
+  Domain* domain = hv_.find_domain(dom);
+  if (domain == nullptr || !domain->callback_level.load(std::memory_order_relaxed)) return false;
+  return hv_.platform().peek(upcall_pending_at(domain->vcpu(0)->info_at.peek()), 1) == 0;
+}
+
+bool Inspector::halt_unmasks(VcpuRef ref) const {
+  if (hv_.flavour().halt_keeps_mask) return false;
+  Domain* domain = hv_.find_domain(ref.dom);
+  const Vcpu* vcpu = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;
+  if (vcpu == nullptr) return false;
+  const Maddr info = vcpu->info_at.peek();
+  return vcpu->is_own_info(info) && hv_.platform().peek(upcall_mask_at(info), 1) != 0;
+}
+
 std::string Inspector::describe_vcpu(VcpuRef ref) const {
   Domain* domain = hv_.find_domain(ref.dom);
   const Vcpu* vcpu = domain != nullptr ? domain->vcpu(ref.vcpu.v) : nullptr;

@@ -17,6 +17,8 @@ class Inspector final : public CoreInspector {
   std::string describe_port(DomId dom, Port port) const override;
   std::string describe_vcpu(VcpuRef vcpu) const override;
   bool upcall_pending(VcpuRef vcpu) const override;
+  bool upcall_taken(DomId dom) const override;
+  bool halt_unmasks(VcpuRef vcpu) const override;
 
  private:
   Hypervisor& hv_;

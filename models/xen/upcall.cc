@@ -1,6 +1,7 @@
 #include "models/xen/upcall.h"
 
 #include "models/xen/abi/public.h"
+#include "models/xen/callback_via.h"
 #include "models/xen/poll.h"
 #include "models/xen/shared_layout.h"
 
@@ -9,35 +10,6 @@ namespace {
 
 constexpr unsigned kTypeShift = 56;
 constexpr uint8_t kLowestVector = 0x10;
-constexpr uint32_t kPciIntxGsiBase = 16;
-constexpr uint32_t kGsis = 48;
-
-enum class Via { kNone, kGsi, kPciIntx, kVector };
-
-struct CallbackVia {
-  Via type = Via::kNone;
-  uint8_t vector = 0;
-  uint32_t gsi = 0;
-};
-
-// hvm/params.h, HVM_PARAM_CALLBACK_IRQ: the type is in the top byte.
-CallbackVia decode_via(uint64_t value) {
-  switch (value >> kTypeShift) {
-    case HVM_PARAM_CALLBACK_TYPE_GSI: {
-      const uint32_t gsi = value & 0xff;
-      if (gsi == 0 || gsi >= kGsis) return {};
-      return {Via::kGsi, 0, gsi};
-    }
-    case HVM_PARAM_CALLBACK_TYPE_PCI_INTX: {
-      // The fixed routing of a PIIX3 board's PCI interrupts above the ISA range.
-      const uint32_t device = (value >> 11) & 31;
-      const uint32_t pin = value & 3;
-      return {Via::kPciIntx, 0, ((device * 4 + (device >> 3) + pin) & 31) + kPciIntxGsiBase};
-    }
-    case HVM_PARAM_CALLBACK_TYPE_VECTOR: return {Via::kVector, static_cast<uint8_t>(value), 0};
-    default: return {};
-  }
-}
 
 bool upcall_is_pending(Entry& entry, Vcpu& vcpu) {
   const Maddr info = vcpu.info_at.load();
@@ -102,9 +74,9 @@ void give_held_events(Entry& entry, Vcpu& vcpu) {
 }
 
 void set_callback_via(Entry& entry, Domain& domain, uint64_t value) {
-  const CallbackVia after = decode_via(value);
-  if (after.type != Via::kVector && !domain.has_pic && !entry.flavour().pic_for_all) return;
-  const CallbackVia before = decode_via(domain.callback_via.exchange(value));
+  const CallbackVia after = decode_via(entry.flavour(), value);
+  if (after.type != CallbackVia::Type::kVector && !domain.has_pic && !entry.flavour().pic_for_all) return;
+  const CallbackVia before = decode_via(entry.flavour(), domain.callback_via.exchange(value));
   {
     LockGuard guard(entry, domain.callback_lock);
     if (domain.callback_level.load()) {
@@ -125,12 +97,12 @@ void update_callback_level(Entry& entry, Domain& domain) {
   LockGuard guard(entry, domain.callback_lock);
   const bool level = upcall_is_pending(entry, *domain.vcpu(0));
   if (domain.callback_level.exchange(level) == level) return;
-  const CallbackVia via = decode_via(domain.callback_via.load());
+  const CallbackVia via = decode_via(entry.flavour(), domain.callback_via.load());
   if (via.gsi != 0) entry.platform().set_gsi(domain.id(), via.gsi, level);
 }
 
 void announce_callback_level(Entry& entry, Domain& domain) {
-  const CallbackVia via = decode_via(domain.callback_via.load());
+  const CallbackVia via = decode_via(entry.flavour(), domain.callback_via.load());
   LockGuard guard(entry, domain.callback_lock);
   if (via.gsi != 0) entry.platform().set_gsi(domain.id(), via.gsi, domain.callback_level);
 }
@@ -146,9 +118,9 @@ int64_t set_upcall_vector(Entry& entry, Domain& domain, uint32_t number, uint8_t
 }
 
 std::optional<PendingUpcall> pending_upcall(Entry& entry, Vcpu& vcpu) {
-  const CallbackVia via = decode_via(vcpu.domain().callback_via.load());
+  const CallbackVia via = decode_via(entry.flavour(), vcpu.domain().callback_via.load());
   // evtchn_upcall_mask plays no part for an HVM guest.
-  if (via.type != Via::kVector || !upcall_is_pending(entry, vcpu)) return std::nullopt;
+  if (via.type != CallbackVia::Type::kVector || !upcall_is_pending(entry, vcpu)) return std::nullopt;
   return PendingUpcall{via.vector};
 }
 

@@ -13,7 +13,7 @@ namespace xensim::xen {
 // Sets vcpu_info.evtchn_upcall_pending and, if it was clear, notifies the vCPU.
 void mark_events_pending(Entry& entry, Vcpu& vcpu);
 
-// What SCHEDOP_block does first, and HLT.
+// What SCHEDOP_block does first, and HLT. No HVM guest's upcalls heed the mask.
 void unmask_upcalls(Entry& entry, Vcpu& vcpu);
 
 // Trait events_wait_for_vcpu_info. A vCPU that had no vcpu_info when it was looked for: keeps the bits of its selector,

@@ -57,9 +57,6 @@ class Vcpu {
   Shared<Maddr> info_at;
   // Trait events_wait_for_vcpu_info: the selector of a vCPU that has no vcpu_info, until it has one.
   Shared<uint64_t> held_selector;
-  // The hypervisor masked upcalls in the vcpu_info that it gave; the vCPU's first HLT takes that back. No HVM guest's
-  // upcalls heed the mask.
-  std::atomic<bool> info_masked{false};
   std::atomic<bool> info_registered{false};  // written under the domain lock
   std::atomic<bool> initialised{false};      // written under the domain lock
 

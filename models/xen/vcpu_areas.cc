@@ -58,7 +58,6 @@ void move_vcpu_info(HypercallContext& context, Vcpu& vcpu, Maddr to) {
     std::array<std::byte, sizeof(vcpu_info)> fresh{};
     fresh[offsetof(vcpu_info, evtchn_upcall_mask)] = std::byte{1};
     platform.write(Site::kSharedInfo, to, fresh);
-    vcpu.info_masked.store(true);
   } else {
     platform.copy(Site::kSharedInfo, to, from, sizeof(vcpu_info));
   }

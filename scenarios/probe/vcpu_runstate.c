@@ -138,6 +138,7 @@ static void given_up(void) {
   xs_printf("its mapped part is %s\n", probe_untouched(probe_edge() - 16, 16) ? "untouched" : "written");
   SHOW_AS(register_area(0, probe_noncanonical()), "area at a wrong address");
   SHOW_AS(register_area(1, pages + 64), "area of a vCPU that never ran");
+  sleep_ms(10); /* QEMU lets that vCPU's thread do it, and does not wait for it */
   struct vcpu_runstate_info info = read_area(pages + 64);
   xs_printf("it says state %d\n", info.state);
   SHOW_AS(register_area(99, pages + 64), "area of a vCPU that does not exist");

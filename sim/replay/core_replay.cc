@@ -56,6 +56,7 @@ class Replay {
   void call(const traces::WriteMsrBegin& entry);
   void call(const traces::ReadMsrBegin& entry);
   void call(const traces::CpuidBegin& entry);
+  void call(const traces::BeforeHaltBegin& entry);
   void call(const traces::HaltBegin& entry);
   void call(const traces::WakeBegin& entry);
   void call(const traces::IsRunnableBegin& entry);
@@ -175,6 +176,11 @@ void Replay::call(const traces::CpuidBegin& entry) {
                       event.edx == got.edx,
                   got);
   platform_.consume();
+}
+
+void Replay::call(const traces::BeforeHaltBegin& entry) {
+  core_.api->before_halt(entry.vcpu);
+  returned<traces::BeforeHaltEnd>();
 }
 
 void Replay::call(const traces::HaltBegin& entry) {

@@ -58,7 +58,6 @@ void fields_of(StateArchive& ar, Vcpu& vcpu) {
   ar.check_place("info_at", vcpu.info_at.peek(), sizeof(vcpu_info));
   ar("info_registered", vcpu.info_registered);
   ar("held_selector", vcpu.held_selector);
-  ar("info_masked", vcpu.info_masked);
   ar("initialised", vcpu.initialised);
   ar.skip("virq_lock", "nobody is inside");
   ar("virq_port", vcpu.virq_port);

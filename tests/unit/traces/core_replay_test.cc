@@ -66,6 +66,7 @@ void every_entry(Recording& r) {
   CHECK(r.core.cpuid(vcpu(1, 0), 0x40000000, 0).has_value());
   CHECK_FALSE(r.core.cpuid(vcpu(1, 0), 1, 0).has_value());
   r.events.write(traces::Slice{vcpu(1, 0), 5, traces::SliceEnd::kBudget, Gva{1}});
+  r.core.before_halt(vcpu(1, 0));
   r.core.halt(vcpu(1, 0), true);
   r.core.wake(vcpu(1, 0), false);
   CHECK(r.core.is_runnable(vcpu(1, 0)));

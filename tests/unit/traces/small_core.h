@@ -78,6 +78,7 @@ class SmallCore : public xen::CoreApi {
   std::optional<xen::XenCpuidResult> cpuid(VcpuRef, uint32_t leaf, uint32_t) override {
     return leaf == 0x40000000 ? std::optional(xen::XenCpuidResult{1, 2, 3, 4}) : std::nullopt;
   }
+  void before_halt(VcpuRef vcpu) override { platform_.inject_nmi(vcpu); }
   void halt(VcpuRef vcpu, bool) override { platform_.set_runnable(vcpu, false); }
   void wake(VcpuRef vcpu, bool) override { platform_.set_runnable(vcpu, true); }
   bool is_runnable(VcpuRef) override { return true; }

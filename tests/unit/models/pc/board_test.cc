@@ -29,6 +29,45 @@ struct Fixture {
 
 }  // namespace
 
+TEST_CASE("a bare board may have QEMU's IO-APIC: 24 pins, and a register that ends an interrupt") {
+  FakeMachine machine;
+  Board board{{.vcpus = 1, .io_apic = true}, machine};
+  const auto select = [&](unsigned reg) { board.mmio_write(VcpuId{0}, Gpa{0xfec00000}, 4, reg); };
+  const auto read = [&](unsigned reg) {
+    select(reg);
+    return board.mmio_read(VcpuId{0}, Gpa{0xfec00010}, 4);
+  };
+  const auto write = [&](unsigned reg, uint32_t value) {
+    select(reg);
+    board.mmio_write(VcpuId{0}, Gpa{0xfec00010}, 4, value);
+  };
+  const auto taken = [&] { return board.apic(VcpuId{0}).acknowledge().value_or(0); };
+  board.mmio_write(VcpuId{0}, Gpa{kApicDefaultBase.v + 0xf0}, 4, 0x1ff);
+  CHECK(read(0) == 0);
+  CHECK(read(1) == 0x170020);
+  write(0x10 + 2 * 24, 0x31);
+  CHECK(read(0x10 + 2 * 24) == 0);
+  write(0x10 + 2 * 22, ~0u);
+  CHECK(read(0x10 + 2 * 22) == 0xffffafff);
+  write(0x10 + 2 * 23, 0x8041);
+  board.set_gsi(24, true);
+  CHECK(taken() == 0);
+  board.set_gsi(23, true);
+  CHECK(taken() == 0x41);
+  board.mmio_write(VcpuId{0}, Gpa{0xfec00040}, 4, 0x41);  // the line is still up: it comes again
+  board.mmio_write(VcpuId{0}, Gpa{kApicDefaultBase.v + 0xb0}, 4, 0);
+  std::vector<std::byte> saved;
+  board.save(saved);
+  Board other{{.vcpus = 1, .io_apic = true}, machine};
+  std::span<const std::byte> bytes(saved);
+  REQUIRE(other.restore(bytes).has_value());
+  CHECK(bytes.empty());
+  std::vector<std::byte> again;
+  other.save(again);
+  CHECK(again == saved);
+  CHECK(taken() == 0x41);
+}
+
 TEST_CASE_FIXTURE(Fixture, "ports that nobody claims") {
   CHECK(board.port_in(0x1234, 1) == 0xff);
   CHECK(board.port_in(0x1234, 2) == 0xffff);

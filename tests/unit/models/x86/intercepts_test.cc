@@ -135,7 +135,11 @@ TEST_CASE("MSRs: held, refused, and the client's") {
                          {0x404, ~uint64_t{0}, true},
                          {0x405, 0, true},
                          {0x405, 1, false},
-                         {0x408, 0, false}};
+                         {0x408, 0, true},
+                         {0x47f, 0, true},
+                         {0x480, 0, false},
+                         {0x281, 0, true},
+                         {0x0, 0, false}};
   for (const MsrRow& row : rows) {
     CAPTURE(row.msr);
     CAPTURE(row.value);

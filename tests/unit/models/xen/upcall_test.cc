@@ -1,6 +1,7 @@
 // How a vCPU is told: vector, per-vCPU vector, GSI, PCI INTx.
 #include <doctest/doctest.h>
 
+#include "models/xen/callback_via.h"
 #include "models/xen/upcall.h"
 #include "tests/unit/models/xen/guest.h"
 
@@ -91,6 +92,20 @@ TEST_CASE("a change of the callback takes the old level away and sets the new on
   CHECK(board.platform.gsis[16 + 13]);
 }
 
+TEST_CASE("KVM: which callbacks by GSI and INTx lead where") {
+  const xen::Flavour kvm = kvm_flavour();
+  const auto gsi = [&](const xen::Flavour& flavour, uint64_t value) { return xen::decode_via(flavour, value).gsi; };
+  CHECK(gsi({}, via(HVM_PARAM_CALLBACK_TYPE_GSI, 0x109)) == 9);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_GSI, 0x109)) == 0);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_GSI, uint64_t{1} << 32 | 9)) == 9);
+  CHECK(gsi({}, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 3 << 11 | 1)) == 16 + 13);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 3 << 11 | 1)) == 0);  // no such device
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 0)) == 10);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 0xfb03)) == 11);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 0xf900)) == 0);
+  CHECK(gsi(kvm, via(HVM_PARAM_CALLBACK_TYPE_PCI_INTX, 0x1f800)) == 0);  // of another bus
+}
+
 TEST_CASE("without a PIC anything but a vector leaves the callback as it was, every guest of KVM has a PIC") {
   for (const bool kvm : {false, true}) {
     for (const uint64_t value : {via(HVM_PARAM_CALLBACK_TYPE_GSI, 10), via(HVM_PARAM_CALLBACK_TYPE_GSI, 0),
@@ -126,9 +141,12 @@ TEST_CASE("the level is taken back when a vCPU leaves the guest and vCPU 0 has t
   CHECK(platform.gsis[9]);
   core.api->cpuid(Guest::vcpu(1), 0x40000000, 0);
   CHECK(platform.gsis[9]);
+  CHECK_FALSE(core.inspector->upcall_taken(Guest::kDom));
   platform.poke<uint8_t>(FakePlatform::kRam, 0);
+  CHECK(core.inspector->upcall_taken(Guest::kDom));
   core.api->cpuid(Guest::vcpu(1), 0x40000000, 0);
   CHECK_FALSE(platform.gsis[9]);
+  CHECK_FALSE(core.inspector->upcall_taken(Guest::kDom));
 }
 
 TEST_CASE("both vectors: the domain's is taken at the next entry even while the local APIC is off") {

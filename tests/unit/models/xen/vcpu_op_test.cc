@@ -256,8 +256,22 @@ TEST_CASE("vCPUs from 32 on have no vcpu_info until they register one") {
   CHECK(guest.platform.peek_as<uint64_t>(5 * kPageSize + 16) == 0);  // nothing is carried over
   CHECK(guest.vcpu_op(VCPUOP_initialise, 35, context_64()) == 0);
   CHECK(guest.vcpu_op(VCPUOP_up, 35) == 0);
-  guest.core.api->halt(Guest::vcpu(35), true);
+  CHECK(guest.core.inspector->halt_unmasks(Guest::vcpu(35)));
+  guest.core.api->before_halt(Guest::vcpu(35));
+  CHECK_FALSE(guest.core.inspector->halt_unmasks(Guest::vcpu(35)));
   CHECK(guest.platform.peek_as<vcpu_info>(5 * kPageSize).evtchn_upcall_mask == 0);
+}
+
+TEST_CASE("HLT takes back the mask of upcalls, KVM's does not") {
+  const uint64_t mask_at = Guest::kSharedInfo + offsetof(vcpu_info, evtchn_upcall_mask);
+  for (const bool kvm : {false, true}) {
+    Guest guest(1, kvm ? kvm_flavour() : xen::Flavour{});
+    CHECK_FALSE(guest.core.inspector->halt_unmasks(Guest::vcpu(0)));
+    guest.platform.poke<uint8_t>(mask_at, 1);
+    CHECK(guest.core.inspector->halt_unmasks(Guest::vcpu(0)) == !kvm);
+    guest.core.api->before_halt(Guest::vcpu(0));
+    CHECK(guest.platform.peek_as<uint8_t>(mask_at) == (kvm ? 1 : 0));
+  }
 }
 
 TEST_CASE("KVM keeps the events of a vCPU without a vcpu_info, and it does not sleep until it has them") {
