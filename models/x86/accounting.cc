@@ -33,6 +33,7 @@ void SoftCpu::begin_hook() {
   block_ = repeat ? repeat_block_ : &blocks_.block_of(gate.last);
   open_ = repeat ? 1 : BlockTable::charge_of(gate.last);
   done_ = 0;
+  stepped_ = false;
   current_->retired = top_ - gate.room - open_;
   gate.last = 0;
 }
@@ -118,7 +119,7 @@ const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* return
   // The engine does not tell of a block that it translates first in a run.
   if (!blocks_.find(pc, size)) on_new_block(pc, size, 0);
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
-  if (block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
+  if (!code_as_is_ && block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
     const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
                           : block.starts_with_rep() && block.special == Block::kNone ? BlockCode::Counting::kIterations
                                                                                      : BlockCode::Counting::kGate;
@@ -141,7 +142,8 @@ void SoftCpu::on_slow_block(Block& block) {
     uc_emu_stop(engine_->get());
     return;
   }
-  if (std::exchange(stepping_, false)) {  // all was looked at before the step was begun
+  stepped_ = std::exchange(stepping_, false);
+  if (stepped_) {  // all was looked at before the step was begun
     run_block(block, 1);
     return;
   }
@@ -267,6 +269,7 @@ void SoftCpu::wait_for_if() {
   uint64_t flags = 0;
   uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
   if (!current_->interrupt || (flags & flag::kIf) || !calls_gate_ || !block_code_.all_reworked()) return;
+  if (!point_hooks_.empty()) return;  // blocks have tags, but are not reworked
   if (state().long_mode()) gate_.state().waiting = 1;
 }
 
@@ -301,6 +304,7 @@ void SoftCpu::settle(uint64_t linear_rip) {
   current_->retired += now;
   done_ = index;
   open_ -= std::min(now, open_);
+  if (!stepped_) natural_end_ = current_->retired + open_;
 }
 
 // Makes `retired` exact where the rest of the block will not run.

@@ -196,10 +196,21 @@ void SoftCpu::on_intercept(unsigned exit_code) {
   }
 }
 
+// In the middle of a block: what the client asks for meanwhile acts at its end, whichever way the instruction is
+// served.
+uint64_t SoftCpu::read_tsc() {
+  in_block_ = true;
+  const uint64_t tsc = client_.rdtsc(VcpuId{loaded_});
+  in_block_ = false;
+  return tsc;
+}
+
 void SoftCpu::serve_rdtsc(bool with_aux) {
   std::vector<uint8_t> bytes;
   const unsigned length = instruction_here(bytes).length;
-  const uint64_t tsc = client_.rdtsc(VcpuId{loaded_});
+  const uint64_t tsc = read_tsc();
+  // What follows is a block of its own, where rdtsc_in_place() has none: it must not be an end of the slice.
+  if (whole_blocks_) limit_ = std::max(limit_, natural_end_);
   State& s = state();
   s.set_gpr(kRax, tsc & 0xffffffff);
   s.set_gpr(kRdx, tsc >> 32);
@@ -375,9 +386,9 @@ uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
   uint64_t value = ~uint64_t{0};
   begin_hook();
   guarded([&] {
-    in_mmio_ = block_ != nullptr;
+    in_block_ = block_ != nullptr;
     value = client_.mmio_read(VcpuId{loaded_}, Gpa{gpa}, bytes);
-    in_mmio_ = false;
+    in_block_ = false;
   });
   end_hook();
   return value;
@@ -386,9 +397,9 @@ uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
 void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
   begin_hook();
   guarded([&] {
-    in_mmio_ = block_ != nullptr;
+    in_block_ = block_ != nullptr;
     client_.mmio_write(VcpuId{loaded_}, Gpa{gpa}, bytes, value);
-    in_mmio_ = false;
+    in_block_ = false;
   });
   end_hook();
 }

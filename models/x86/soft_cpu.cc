@@ -20,6 +20,7 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       engine_(std::move(engine)),
       memory_(*engine_, *this, config.holes_read_zero),
       whole_blocks_(config.whole_blocks),
+      code_as_is_(config.code_as_is),
       nmi_waits_for_exit_(config.nmi_waits_for_exit),
       gate_({.owner = this,
              .slow = &SoftCpu::slow_block,
@@ -101,7 +102,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   error_.clear();
   block_ = nullptr;
   done_ = open_ = 0;
-  stepping_ = false;
+  stepping_ = stepped_ = in_block_ = false;
   rep_pc_ = kNone;
   gate_.state().last = 0;
   look_at_blocks();
@@ -133,14 +134,14 @@ uint64_t SoftCpu::instructions(VcpuId id) const { return vcpu(id).retired; }
 void SoftCpu::limit_slice(uint64_t more) {
   if (!running_) return;
   uint64_t end = more > kNone - current_->retired ? kNone : current_->retired + more;
-  if (in_mmio_) end = std::max(end, natural_end_);
+  if (in_block_) end = std::max(end, natural_end_);
   limit_ = std::min(limit_, end);
   attend();
 }
 
 void SoftCpu::request_stop() {
   stop_requested_ = true;
-  if (running_ && in_mmio_) current_->hold_until = natural_end_;
+  if (running_ && in_block_) current_->hold_until = natural_end_;
   if (running_) attend();
 }
 
@@ -150,7 +151,7 @@ void SoftCpu::raise_interrupt(VcpuId id) {
   v.nmi_late = false;
   if (!running_ || &v != current_) return;
   look_at_blocks();
-  if (in_mmio_) v.hold_until = natural_end_;
+  if (in_block_) v.hold_until = natural_end_;
   attend();
 }
 
@@ -159,7 +160,7 @@ void SoftCpu::raise_nmi(VcpuId id) {
   v.nmi = true;
   v.nmi_late = false;
   if (!running_ || &v != current_) return;
-  if (in_mmio_) v.hold_until = natural_end_;
+  if (in_block_) v.hold_until = natural_end_;
   attend();
 }
 
@@ -231,7 +232,7 @@ void SoftCpu::complete_hypercall(VcpuId id) {
 
 void SoftCpu::init(VcpuId id) {
   Vcpu& v = vcpu(id);
-  if (running_ && in_mmio_ && loaded_ == id.v) {
+  if (running_ && in_block_ && loaded_ == id.v) {
     v.init_held = true;
     v.hold_until = natural_end_;
     return attend();

@@ -5,10 +5,10 @@
 // does not.
 //
 // Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), SMM, XSAVE and AVX.
-// A request that a client makes while it serves an MMIO access (request_stop, limit_slice, raise_interrupt) takes
-// effect at the end of the engine's block of instructions; at every other call, before the next instruction. A request
-// to stop is for the run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first. Data
-// accesses to addresses that are not canonical raise #GP, also through RBP and RSP.
+// A request that a client makes while it serves an MMIO access or RDTSC (request_stop, limit_slice, raise_interrupt)
+// takes effect at the end of the engine's block of instructions; at every other call, before the next instruction. A
+// request to stop is for the run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first.
+// Data accesses to addresses that are not canonical raise #GP, also through RBP and RSP.
 #pragma once
 
 #include <memory>
@@ -26,6 +26,8 @@ struct SoftCpuConfig {
   // An NMI that waited for an IRET does not come right after it, but once the vCPU takes interrupts or does what a
   // hypervisor serves: a hypercall, CPUID, an MSR, a port, a device's memory, PAUSE, HLT.
   bool nmi_waits_for_exit = false;
+  // Translated code stays as the engine makes it: much slower, and the same. For tests of that.
+  bool code_as_is = false;
   bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 

@@ -150,6 +150,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16_t port, unsigned bytes);
   bool port_allowed(uint16_t port, unsigned bytes);
   void serve_cpuid();
+  uint64_t read_tsc();
   void serve_rdtsc(bool with_aux);
   void serve_msr();
   void serve_pause();
@@ -168,6 +169,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   PhysicalMemory memory_;
   const bool whole_blocks_;  // SoftCpuConfig's
+  const bool code_as_is_;
   const bool nmi_waits_for_exit_;
   BlockTable blocks_;
   BlockGate gate_;
@@ -208,8 +210,9 @@ class SoftCpu final : public Cpu, public MmioSink {
   uint32_t done_ = 0, open_ = 0;
   bool stepping_ = false;     // the next block is one instruction, run by itself to cut a longer one
   uint64_t rep_pc_ = kNone;   // the repeated string instruction that the last block ended in
-  uint64_t natural_end_ = 0;  // count at the end of the block as the engine would run it whole
-  bool in_mmio_ = false;
+  bool stepped_ = false;      // block_ is such a one
+  uint64_t natural_end_ = 0;  // count at the end of the block as the engine would run it whole; known once settled
+  bool in_block_ = false;     // the client is called in the middle of a block, which goes on to its natural end
 };
 
 // Runs `body` at the engine's edge: an exception is kept, the engine stopped, and run() throws it again.

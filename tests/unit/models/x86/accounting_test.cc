@@ -10,6 +10,7 @@ extern "C" const unsigned char mixed_program[], mixed_handler[], skip_ud2_handle
 
 using namespace xensim;
 using namespace xensim::x86::test;
+using x86::SoftCpuConfig;
 
 namespace {
 
@@ -18,11 +19,17 @@ struct Outcome {
   uint64_t count = 0;
   std::vector<std::byte> data;
   std::vector<std::string> log;
+  std::vector<uint64_t> ends;  // count at the end of each slice
+
+  friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-// Runs the program with interrupts raised at fixed places, in slices of `slice`.
-Outcome run_mixed(uint64_t slice, bool whole_blocks = false) {
-  TestMachine m(1, whole_blocks);
+// Runs the program with interrupts raised at fixed places, in slices of `slice`. With `at_tsc` at each RDTSC too, which
+// also asks for the slice's end.
+Outcome run_mixed(uint64_t slice, SoftCpuConfig config = {}, bool at_tsc = false) {
+  const bool whole_blocks = config.whole_blocks;
+  TestMachine m(config);
+  std::vector<uint64_t> ends;
   m.long64(mixed_program, mixed_handler);
   m.set_gate64(6, TestMachine::address(skip_ud2_handler));
   REQUIRE(m.cpu->map_mmio(Gpa{0x400000}, 0x1000));
@@ -36,17 +43,25 @@ Outcome run_mixed(uint64_t slice, bool whole_blocks = false) {
     m.vectors.push_back(0x51);
     m.cpu->raise_interrupt(v);
   };
+  if (at_tsc) {
+    m.on_tsc = [&](VcpuId v) {
+      m.vectors.push_back(0x51);
+      m.cpu->raise_interrupt(v);
+      m.cpu->limit_slice(1);
+    };
+  }
   CpuExit exit = CpuExit::kSlice;
   while (exit == CpuExit::kSlice) {
     const uint64_t before = m.count();
     exit = m.run(slice);
-    if (exit != CpuExit::kSlice) continue;
+    ends.push_back(m.count());
+    if (exit != CpuExit::kSlice || at_tsc) continue;
     REQUIRE(m.count() >= before + slice);
     if (!whole_blocks) REQUIRE(m.count() == before + slice);
   }
   REQUIRE_MESSAGE(exit == CpuExit::kHalt, m.cpu->error());
   const auto* data = m.ram.data() + kData;
-  return {m.regs(), m.count(), std::vector(data, data + 0x1000), m.log};
+  return {m.regs(), m.count(), std::vector(data, data + 0x1000), m.log, ends};
 }
 
 }  // namespace
@@ -63,11 +78,36 @@ TEST_CASE("any slicing gives the same registers, memory, calls and counts") {
     CHECK(cut.count == whole.count);
     CHECK(cut.regs == whole.regs);
     CHECK(cut.data == whole.data);
-    const Outcome by_blocks = run_mixed(slice, true);
+    const Outcome by_blocks = run_mixed(slice, {.whole_blocks = true});
     CHECK(by_blocks.log == whole.log);
     CHECK(by_blocks.count == whole.count);
     CHECK(by_blocks.regs == whole.regs);
     CHECK(by_blocks.data == whole.data);
+  }
+}
+
+TEST_CASE("translated code that is left as the engine makes it gives the same, and the same ends of slices") {
+  for (const bool whole_blocks : {false, true}) {
+    for (const uint64_t slice : {1, 2, 3, 5, 7, 11, 13, 29, 64, 100, 101, 1000, 1'000'000}) {
+      CAPTURE(whole_blocks);
+      CAPTURE(slice);
+      const SoftCpuConfig changed{.whole_blocks = whole_blocks},
+          as_is{.whole_blocks = whole_blocks, .code_as_is = true};
+      CHECK(run_mixed(slice, changed) == run_mixed(slice, as_is));
+      CHECK(run_mixed(slice, changed, true) == run_mixed(slice, as_is, true));
+    }
+  }
+}
+
+TEST_CASE("what RDTSC asks for comes at the end of its block, however the run is cut") {
+  const Outcome whole = run_mixed(1'000'000, {}, true);
+  CHECK(whole.regs.gpr[kR15] == 5 + 5 * 5);
+  for (const uint64_t slice : {1, 2, 3, 5, 7, 11, 13, 29}) {
+    CAPTURE(slice);
+    const Outcome cut = run_mixed(slice, {}, true);
+    CHECK(cut.log == whole.log);
+    CHECK(cut.count == whole.count);
+    CHECK(cut.regs == whole.regs);
   }
 }
 

@@ -23,11 +23,13 @@ constexpr uint64_t kDescriptors[] = {0,
 }  // namespace
 
 TestMachine::TestMachine(unsigned vcpus, bool whole_blocks, bool nmi_waits_for_exit)
-    : ram_storage(kRamBytes + kPageSize) {
+    : TestMachine(
+          SoftCpuConfig{.vcpus = vcpus, .whole_blocks = whole_blocks, .nmi_waits_for_exit = nmi_waits_for_exit}) {}
+
+TestMachine::TestMachine(const SoftCpuConfig& config) : ram_storage(kRamBytes + kPageSize) {
   const auto at = reinterpret_cast<uintptr_t>(ram_storage.data());
   ram = std::span(ram_storage).subspan((kPageSize - at % kPageSize) % kPageSize, kRamBytes);
-  auto made =
-      make_soft_cpu(*this, {.vcpus = vcpus, .whole_blocks = whole_blocks, .nmi_waits_for_exit = nmi_waits_for_exit});
+  auto made = make_soft_cpu(*this, config);
   XS_CHECK_MSG(made, made.error().message);
   cpu = std::move(*made);
   XS_CHECK(cpu->map_memory(Gpa{0}, ram, true));
@@ -171,7 +173,10 @@ bool TestMachine::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   if (it != msrs.end()) it->second = value;
   return it != msrs.end();
 }
-uint64_t TestMachine::rdtsc(VcpuId vcpu) { return 0xabc00000000 + cpu->instructions(vcpu); }
+uint64_t TestMachine::rdtsc(VcpuId vcpu) {
+  if (on_tsc) on_tsc(vcpu);
+  return 0xabc00000000 + cpu->instructions(vcpu);
+}
 CpuAction TestMachine::hypercall(VcpuId vcpu) {
   note(vcpu, fmt::format("hypercall {:x}", cpu->gpr(vcpu, kRax)));
   return answer;

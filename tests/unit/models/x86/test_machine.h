@@ -28,6 +28,7 @@ inline constexpr uint16_t kTssSelector = 0x38, kCode16 = 0x48;  // the last with
 class TestMachine : public CpuClient {
  public:
   explicit TestMachine(unsigned vcpus = 1, bool whole_blocks = false, bool nmi_waits_for_exit = false);
+  explicit TestMachine(const SoftCpuConfig& config);
 
   // Guest address of a snippet.
   static uint64_t address(const unsigned char* snippet) {
@@ -92,6 +93,7 @@ class TestMachine : public CpuClient {
   std::deque<uint8_t> vectors;  // to be acknowledged
   // Called before a port write, a hypercall, a point, an MMIO write or a PAUSE is answered.
   std::function<void(VcpuId)> on_call;
+  std::function<void(VcpuId)> on_tsc;
   CpuAction answer = CpuAction::kContinue;
 
  private:
