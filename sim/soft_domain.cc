@@ -195,6 +195,7 @@ void SoftDomain::run(Actor& actor) {
   }
   running_ = true;
   running_vcpu_ = vcpu;
+  self.pauses = 0;
   const uint64_t before = cpu_->instructions(vcpu);
   const CpuExit exit = cpu_->run(vcpu, budget());
   running_ = false;
@@ -401,10 +402,18 @@ std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
   return vector;
 }
 
+// Does a PAUSE end the turn? A kernel's vCPU goes on while it is alone, and a few more times round its loop else, as
+// hardware lets it: then the change to another is not most of what there is to do.
+bool SoftDomain::ends_turn(Vcpu& self) const {
+  constexpr unsigned kPausesInTurn = 8;
+  if (machine_.domains_.size() + vcpus_.size() <= 2) return false;
+  if (!whole_guest()) return true;
+  return ++self.pauses >= kPausesInTurn && !alone();
+}
+
 CpuAction SoftDomain::pause(VcpuId vcpu) {
   sync(vcpu);
-  if (!machine_.exploring())
-    return machine_.domains_.size() + vcpus_.size() > 2 ? CpuAction::kSuspend : CpuAction::kContinue;
+  if (!machine_.exploring()) return ends_turn(state(vcpu)) ? CpuAction::kSuspend : CpuAction::kContinue;
   if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;

@@ -94,6 +94,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     bool halted = false;     // in HLT
     bool was_blocked = false;
     bool hypercall_in_flight = false;
+    unsigned pauses = 0;                         // PAUSEs in this turn
     uint64_t result = 0;                         // of the hypercall
     const pc::GuestPoint* stopped_at = nullptr;  // cut at this point; its event is still to be written
     uint64_t stopped_instructions = 0;
@@ -123,6 +124,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void write_point_event(const pc::GuestPoint& point);
   bool whole_guest() const;
   bool alone() const;
+  bool ends_turn(Vcpu& vcpu) const;
   uint64_t budget() const;
   void handle_exit(Vcpu& vcpu, CpuExit exit);
 

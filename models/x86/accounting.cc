@@ -15,8 +15,9 @@ namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
+  const bool interrupt = current_->interrupt && gate_.state().waiting == 0;
   const bool look = stop_requested_ || exit_ || failure_ || engine_fails_ || current_->init_held || stepping_ ||
-                    current_->interrupt || nmi_ready({loaded_}) || current_->owed_shadow || rep_pc_ != kNone;
+                    interrupt || nmi_ready({loaded_}) || current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
   no_repeats();
 }
@@ -100,7 +101,9 @@ const void* SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockG
   cpu.begin_hook();
   cpu.synced_ = false;
   cpu.guarded([&] {
-    if (BlockTable::is_tag(size_or_tag)) {
+    cpu.look_at_blocks();
+    cpu.calls_gate_ = BlockTable::is_tag(size_or_tag);
+    if (cpu.calls_gate_) {
       cpu.on_slow_block(cpu.blocks_.block_of(size_or_tag));
     } else {
       returns_to = cpu.on_first_run(pc, size_or_tag, returns_to);
@@ -112,6 +115,8 @@ const void* SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockG
 
 // A block that its call has no tag for: it gets that now, if it can, and counts itself from here on. Where it goes on.
 const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* returns_to) {
+  // The engine does not tell of a block that it translates first in a run.
+  if (!blocks_.find(pc, size)) on_new_block(pc, size, 0);
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
   if (block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
     const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
@@ -120,6 +125,7 @@ const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* return
     if (point_hooks_.empty()) {
       returns_to = block_code_.rewrite({static_cast<const uint8_t*>(returns_to), pc, block.tag, counting},
                                        call_sites_.code_begin(), call_sites_.code_end());
+      calls_gate_ = true;
     }
   }
   on_slow_block(block);
@@ -151,7 +157,10 @@ void SoftCpu::on_slow_block(Block& block) {
   }
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
   if (nmi_ready({loaded_}) && !requests_held() && take_nmi()) return;
-  if (current_->interrupt && !requests_held() && take_interrupt()) return;
+  if (current_->interrupt && !requests_held()) {
+    if (take_interrupt()) return;
+    wait_for_if();
+  }
   if (!requests_held()) natural_end_ = current_->retired + block.count;
   if (current_->owed_shadow) {
     // The shadow covers the instruction at RIP: give the flag its true meaning, which also runs that one alone.
@@ -252,17 +261,42 @@ bool SoftCpu::take_interrupt() {
   return true;
 }
 
-uint32_t SoftCpu::index_in_block() {
-  if (!block_) return 0;
-  const auto index = block_->index_of(state().linear_rip() - block_->pc);
+// Where IF is what keeps an interrupt away, blocks need no look until an instruction may set it. In long mode these are
+// few, and all call the gate; but a block that was left as it is does not.
+void SoftCpu::wait_for_if() {
+  uint64_t flags = 0;
+  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
+  if (!current_->interrupt || (flags & flag::kIf) || !calls_gate_ || !block_code_.all_reworked()) return;
+  if (state().long_mode()) gate_.state().waiting = 1;
+}
+
+// Ends that: who is called does not know what will happen to IF.
+void SoftCpu::look_at_blocks() {
+  if (gate_.state().waiting == 0) return;
+  gate_.state().waiting = 0;
+  attend();
+}
+
+void SoftCpu::interrupts_may_open(BlockGate::State* state) {
+  auto& cpu = *static_cast<SoftCpu*>(state->owner);
+  cpu.begin_hook();
+  cpu.look_at_blocks();
+  cpu.end_hook();
+}
+
+uint32_t SoftCpu::index_in_block(uint64_t linear_rip) const {
+  const auto index = block_->index_of(linear_rip - block_->pc);
   XS_CHECK_MSG(index, "the engine reports an instruction that its block does not have");
   return *index;
 }
 
 // Makes `retired` exact inside a block, whose rest may still run.
 void SoftCpu::settle() {
-  if (!block_) return;
-  const uint32_t index = index_in_block();
+  if (block_) settle(state().linear_rip());
+}
+
+void SoftCpu::settle(uint64_t linear_rip) {
+  const uint32_t index = index_in_block(linear_rip);
   const uint32_t now = index - done_;
   current_->retired += now;
   done_ = index;

@@ -63,11 +63,25 @@ class Writer {
 
 }  // namespace
 
+BlockCode::BlockCode(const BlockGate& gate) : gate_(gate) {
+  constexpr uint8_t kMovEsi = 0xbe, kMovEdx = 0xba;
+  const Engine::Functions &from = gate.state().functions, &to = gate.replacements();
+  redirected_ = {{{from.rdtsc, to.rdtsc, 0},
+                  {from.rdtscp, to.rdtscp, 0},
+                  {from.pause, to.pause, kMovEsi},
+                  {from.sti, to.sti, 0},
+                  {from.flags, to.flags, kMovEdx},
+                  {from.iret_real, to.iret_real, kMovEsi},
+                  {from.iret, to.iret, kMovEdx},
+                  {from.sysret, to.sysret, kMovEsi}}};
+  for (const Redirected& each : redirected_) all_reworked_ = all_reworked_ && each.from && each.to;
+}
+
 bool BlockCode::is_check(const uint8_t* at) const {
   CodeReader code(at + kCheckBytes);
-  return code.read({0xe8}, 4) && code.target() == reinterpret_cast<uintptr_t>(gate_.check()) &&
+  return code.read({0xe8}, 4) && code.target() == reinterpret_cast<uintptr_t>(gate_.state().functions.check) &&
          code.read({0x33, 0xf6}, 0) && code.read({0x48, 0xbf}, 8) &&
-         code.value() == reinterpret_cast<uintptr_t>(gate_.engine());
+         code.value() == reinterpret_cast<uintptr_t>(gate_.state().engine);
 }
 
 // The hook's call with its arguments, and the check that follows it; empty: it looks otherwise.
@@ -81,7 +95,8 @@ std::span<uint8_t> BlockCode::beginning(const Call& call) const {
                       (code.read({0x48, 0xbe}, 8) && code.value() == call.pc) ||
                       (code.read({0x48, 0x8d, 0x35}, 4) && code.target() == call.pc) ||
                       (code.read({0xbe}, 4) && code.value() == call.pc);
-  if (!has_pc || !code.read({0x48, 0xbf}, 8) || code.value() != reinterpret_cast<uintptr_t>(gate_.engine())) return {};
+  if (!has_pc || !code.read({0x48, 0xbf}, 8) || code.value() != reinterpret_cast<uintptr_t>(gate_.state().engine))
+    return {};
   auto* begin = const_cast<uint8_t*>(code.at());
   return {begin, call.returns_to + kCheckBytes};
 }
@@ -108,20 +123,37 @@ void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) cons
   fill(place.first(static_cast<size_t>(code.at() - place.data())));
 }
 
-void BlockCode::remove_checks(std::span<uint8_t> code) const {
-  std::array<uint8_t, kCheckBytes - 4> pattern{0x48, 0xbf};
-  const auto engine = reinterpret_cast<uintptr_t>(gate_.engine());
-  std::memcpy(pattern.data() + 2, &engine, sizeof engine);
-  pattern[10] = 0x33;
-  pattern[11] = 0xf6;
-  pattern[12] = 0xe8;
-  while (code.size() >= kCheckBytes) {
-    void* found = memmem(code.data(), code.size() - 4, pattern.data(), pattern.size());
-    if (!found) return;
-    auto* at = static_cast<uint8_t*>(found);
-    if (is_check(at)) fill({at, kCheckBytes});
+// Looks at each byte that may be a near call's first; what is before the code is the block's beginning. False: a call
+// is not as expected, or there is no code.
+bool BlockCode::rework(std::span<uint8_t> code) const {
+  constexpr size_t kCallBytes = 5;
+  bool all = !code.empty();
+  while (code.size() >= kCallBytes) {
+    void* const found = std::memchr(code.data(), 0xe8, code.size() - kCallBytes + 1);
+    if (!found) break;
+    auto* const at = static_cast<uint8_t*>(found);
+    all = rework_call(at) && all;
     code = code.subspan(static_cast<size_t>(at - code.data()) + 1);
   }
+  return all;
+}
+
+bool BlockCode::rework_call(uint8_t* at) const {
+  CodeReader code(at + 5);
+  if (!code.read({0xe8}, 4)) return true;
+  const auto* target = reinterpret_cast<const void*>(code.target());
+  if (target == gate_.state().functions.check) {
+    if (uint8_t* begin = at + 5 - kCheckBytes; is_check(begin)) fill({begin, kCheckBytes});
+    return true;
+  }
+  for (const Redirected& each : redirected_) {
+    if (target != each.from || !each.to) continue;
+    const bool known = each.load != 0 ? code.read({each.load}, 4) : code.read({0x48, 0x8b, 0xfd}, 0);  // mov %rbp, %rdi
+    if (!known) return false;
+    Writer(at + 5).distance(each.to);
+    return true;
+  }
+  return true;
 }
 
 namespace {
@@ -151,11 +183,13 @@ std::span<uint8_t> rest_of_block(uint8_t* begin, uint8_t* from, uint64_t pc, uin
 }  // namespace
 
 const uint8_t* BlockCode::rewrite(const Call& call, uint64_t code_begin, uint64_t code_end) {
-  if (!gate_.counted()) return call.returns_to;
-  const std::span<uint8_t> place = beginning(call);
-  if (place.empty()) return call.returns_to;
+  const std::span<uint8_t> place = gate_.counted() ? beginning(call) : std::span<uint8_t>();
+  if (place.empty()) {
+    all_reworked_ = false;
+    return call.returns_to;
+  }
   uint8_t* const behind = place.data() + place.size();
-  remove_checks(rest_of_block(place.data(), behind, call.pc, code_begin, code_end));
+  all_reworked_ &= rework(rest_of_block(place.data(), behind, call.pc, code_begin, code_end));
   const bool fits = call.counting == Counting::kIterations
                         ? place.size() >= kRepeatedBytes
                         : call.counting == Counting::kCharge && place.size() >= kCountedBytes &&

@@ -9,6 +9,7 @@
 // As with call_site.h, what is not exactly as expected is left as it is, and works so.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -18,7 +19,7 @@ namespace xensim::x86 {
 
 class BlockCode {
  public:
-  explicit BlockCode(const BlockGate& gate) : gate_(gate) {}
+  explicit BlockCode(const BlockGate& gate);
 
   // How a block counts: its charge, each iteration that it was given, or by the gate.
   enum class Counting { kCharge, kIterations, kGate };
@@ -33,14 +34,23 @@ class BlockCode {
   const uint8_t* rewrite(const Call& call, uint64_t code_begin, uint64_t code_end);
   // Blocks that count themselves by now.
   uint64_t rewritten() const { return rewritten_; }
+  // Has each block that was given call the gate where it may set IF?
+  bool all_reworked() const { return all_reworked_; }
 
  private:
   std::span<uint8_t> beginning(const Call& call) const;
   bool is_check(const uint8_t* at) const;
   void write_beginning(std::span<uint8_t> place, const Call& call) const;
-  void remove_checks(std::span<uint8_t> code) const;
+  bool rework(std::span<uint8_t> code) const;
+  bool rework_call(uint8_t* at) const;
 
   const BlockGate& gate_;
+  struct Redirected {
+    const void *from, *to;
+    uint8_t load;  // opcode of the load of the last argument, a constant; 0: the state is the only one
+  };
+  std::array<Redirected, 8> redirected_;
+  bool all_reworked_ = true;
   uint64_t rewritten_ = 0;
 };
 

@@ -7,7 +7,11 @@
 
     .text
     .globl xensim_gate_begin, xensim_gate_counted, xensim_gate_repeated, xensim_gate_end
+    .globl xensim_gate_rdtsc, xensim_gate_rdtscp, xensim_gate_pause
+    .globl xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
     .hidden xensim_gate_begin, xensim_gate_counted, xensim_gate_repeated, xensim_gate_end
+    .hidden xensim_gate_rdtsc, xensim_gate_rdtscp, xensim_gate_pause
+    .hidden xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
 
 xensim_gate_begin:
     mov %edx, %eax
@@ -58,6 +62,67 @@ look:
     mov GATE_ENGINE(%rcx), %rdi
     xor %esi, %esi
     jmp *GATE_CHECK(%rcx)
+
+/* In place of the engine's function for an instruction, with its arguments: the processor's state, and one more. Flags: was it served? */
+    .macro serve what
+    push %rdi
+    push %rsi
+    sub $8, %rsp
+    lea xensim_gate_begin - GATE_PAGE(%rip), %rdx
+    mov $\what, %ecx
+    call *GATE_SERVE(%rdx)
+    add $8, %rsp
+    pop %rsi
+    pop %rdi
+    lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
+    test %al, %al
+    .endm
+
+xensim_gate_rdtsc:
+    serve GATE_SERVE_RDTSC
+    jnz served
+    jmp *GATE_RDTSC(%rcx)
+
+xensim_gate_rdtscp:
+    serve GATE_SERVE_RDTSCP
+    jnz served
+    jmp *GATE_RDTSCP(%rcx)
+served:
+    ret
+
+/* The engine's does not return either: a PAUSE ends its block. */
+xensim_gate_pause:
+    serve GATE_SERVE_PAUSE
+    jnz 1f
+    jmp *GATE_PAUSE(%rcx)
+1:  add $8, %rsp
+    call *GATE_LOOKUP(%rcx)
+    jmp *%rax
+
+/* Before the engine's function for an instruction that may set IF, with its arguments, of which there are three at most. */
+    .macro opens name, function
+xensim_gate_\name:
+    lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
+    cmpl $0, GATE_WAITING(%rcx)
+    jne 1f
+    jmp *\function(%rcx)
+1:  push %rdi
+    push %rsi
+    push %rdx
+    mov %rcx, %rdi
+    call *GATE_OPENS(%rcx)
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
+    jmp *\function(%rcx)
+    .endm
+
+    opens sti, GATE_STI
+    opens flags, GATE_FLAGS
+    opens iret_real, GATE_IRET_REAL
+    opens iret, GATE_IRET
+    opens sysret, GATE_SYSRET
 xensim_gate_end:
 
 #endif

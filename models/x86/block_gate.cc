@@ -14,6 +14,8 @@
 #if defined(__x86_64__)
 extern "C" {
 extern const unsigned char xensim_gate_begin[], xensim_gate_counted[], xensim_gate_repeated[], xensim_gate_end[];
+extern const unsigned char xensim_gate_rdtsc[], xensim_gate_rdtscp[], xensim_gate_pause[], xensim_gate_sti[],
+    xensim_gate_flags[], xensim_gate_iret_real[], xensim_gate_iret[], xensim_gate_sysret[];
 }
 #endif
 
@@ -25,7 +27,18 @@ static_assert(offsetof(BlockGate::State, room) == GATE_ROOM && offsetof(BlockGat
               offsetof(BlockGate::State, repeat_tag) == GATE_REPEAT_TAG &&
               offsetof(BlockGate::State, repeat_left) == GATE_REPEAT_LEFT &&
               offsetof(BlockGate::State, slow) == GATE_SLOW && offsetof(BlockGate::State, engine) == GATE_ENGINE &&
-              offsetof(BlockGate::State, check) == GATE_CHECK);
+              offsetof(BlockGate::State, serve) == GATE_SERVE && offsetof(BlockGate::State, opens) == GATE_OPENS &&
+              offsetof(BlockGate::State, waiting) == GATE_WAITING);
+static_assert(offsetof(BlockGate::State, functions.check) == GATE_CHECK &&
+              offsetof(BlockGate::State, functions.rdtsc) == GATE_RDTSC &&
+              offsetof(BlockGate::State, functions.rdtscp) == GATE_RDTSCP &&
+              offsetof(BlockGate::State, functions.pause) == GATE_PAUSE &&
+              offsetof(BlockGate::State, functions.lookup) == GATE_LOOKUP &&
+              offsetof(BlockGate::State, functions.sti) == GATE_STI &&
+              offsetof(BlockGate::State, functions.flags) == GATE_FLAGS &&
+              offsetof(BlockGate::State, functions.iret_real) == GATE_IRET_REAL &&
+              offsetof(BlockGate::State, functions.iret) == GATE_IRET &&
+              offsetof(BlockGate::State, functions.sysret) == GATE_SYSRET);
 
 // The same as block_gate.S; the engine's own check comes after it, in the block.
 void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state) {
@@ -76,12 +89,21 @@ bool BlockGate::move_near_code() {
   pages_ = pages;
   state_ = new (pages) State(far_state_);
   hook_ = code;
-  if (!state_->check) {
-    state_->check = reinterpret_cast<const void*>(&nothing_to_check);
+  if (!state_->functions.check) {
+    state_->functions.check = reinterpret_cast<const void*>(&nothing_to_check);
     return true;
   }
-  counted_ = code + (xensim_gate_counted - xensim_gate_begin);
-  repeated_ = code + (xensim_gate_repeated - xensim_gate_begin);
+  const auto copied = [&](const unsigned char* at) { return code + (at - xensim_gate_begin); };
+  counted_ = copied(xensim_gate_counted);
+  repeated_ = copied(xensim_gate_repeated);
+  replacements_ = {.rdtsc = copied(xensim_gate_rdtsc),
+                   .rdtscp = copied(xensim_gate_rdtscp),
+                   .pause = state_->functions.lookup ? copied(xensim_gate_pause) : nullptr,
+                   .sti = copied(xensim_gate_sti),
+                   .flags = copied(xensim_gate_flags),
+                   .iret_real = copied(xensim_gate_iret_real),
+                   .iret = copied(xensim_gate_iret),
+                   .sysret = copied(xensim_gate_sysret)};
   return true;
 }
 
@@ -91,8 +113,13 @@ bool BlockGate::move_near_code() { return false; }
 
 #endif
 
-BlockGate::BlockGate(void* owner, Slow slow, void* engine, const void* check)
-    : far_state_{0, 0, 0, 0, slow, owner, engine, check} {
+BlockGate::BlockGate(const Program& program, const Engine::Functions& functions)
+    : far_state_{.slow = program.slow,
+                 .owner = program.owner,
+                 .engine = program.engine,
+                 .functions = functions,
+                 .serve = program.serve,
+                 .opens = program.opens} {
   if (!move_near_code()) hook_ = reinterpret_cast<const void*>(&far_hook);
 }
 

@@ -6,7 +6,10 @@
 // same is a function of the program's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "models/x86/engine.h"
 
 namespace xensim::x86 {
 
@@ -19,6 +22,9 @@ class BlockGate {
   // As the engine's hook of a block, with where that hook would have returned to. Gives back where the block is to go
   // on, which only the near gate() minds.
   using Slow = const void* (*)(void* uc, uint64_t pc, uint32_t size_or_tag, State* state, const void* returns_to);
+  // An instruction (GATE_SERVE_*) that translated code has the engine do by a function: the processor's state, which is
+  // exact, and that function's other argument. false: the engine is to do it.
+  using Serve = bool (*)(std::byte* env, uint64_t argument, State* state, unsigned what);
   // What each block looks at.
   struct State {
     uint64_t room = 0;  // below 2^32 - 1
@@ -28,14 +34,23 @@ class BlockGate {
     Slow slow = nullptr;
     void* owner = nullptr;
     void* engine = nullptr;
-    const void* check = nullptr;  // the engine's check for a request to stop, made after `slow`
+    Engine::Functions functions;  // `check` is made after `slow`
+    Serve serve = nullptr;
+    void (*opens)(State* state) = nullptr;
+    uint32_t waiting = 0;  // something waits for IF: `opens` is called before an instruction that may set it
   };
 
   static constexpr uint32_t kRepeat = ~0u;
 
-  // `engine` is the hook's first argument. `check` is what the engine calls with it, to leave the block where that was
-  // asked for; nullptr: not known.
-  BlockGate(void* owner, Slow slow, void* engine, const void* check);
+  // The program's part of the gate. `engine` is the hook's first argument.
+  struct Program {
+    void* owner = nullptr;
+    Slow slow = nullptr;
+    Serve serve = nullptr;
+    void (*opens)(State* state) = nullptr;
+    void* engine = nullptr;
+  };
+  BlockGate(const Program& program, const Engine::Functions& functions);
   ~BlockGate();
   BlockGate(const BlockGate&) = delete;
   BlockGate& operator=(const BlockGate&) = delete;
@@ -48,8 +63,8 @@ class BlockGate {
   // nullptr: blocks can not count themselves, for the gate is not near.
   const void* counted() const { return counted_; }
   const void* repeated() const { return repeated_; }
-  const void* check() const { return state_->check; }
-  const void* engine() const { return state_->engine; }
+  // What a block calls in place of a function of the engine's; all nullptr as above.
+  const Engine::Functions& replacements() const { return replacements_; }
 
  private:
   bool move_near_code();
@@ -60,6 +75,7 @@ class BlockGate {
   const void* hook_ = nullptr;
   const void* counted_ = nullptr;
   const void* repeated_ = nullptr;
+  Engine::Functions replacements_;
 };
 
 }  // namespace xensim::x86

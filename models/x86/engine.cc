@@ -105,7 +105,19 @@ Engine::~Engine() {
   uc_close(uc_);
 }
 
-const void* Engine::exit_check() { return dlsym(RTLD_DEFAULT, "helper_check_exit_request_x86_64"); }
+Engine::Functions Engine::functions() {
+  const auto find = [](const char* name) -> const void* { return dlsym(RTLD_DEFAULT, name); };
+  return {.check = find("helper_check_exit_request_x86_64"),
+          .rdtsc = find("helper_rdtsc_x86_64"),
+          .rdtscp = find("helper_rdtscp_x86_64"),
+          .pause = find("helper_pause_x86_64"),
+          .lookup = find("helper_lookup_tb_ptr_x86_64"),
+          .sti = find("helper_sti_x86_64"),
+          .flags = find("helper_write_eflags_x86_64"),
+          .iret_real = find("helper_iret_real_x86_64"),
+          .iret = find("helper_iret_protected_x86_64"),
+          .sysret = find("helper_sysret_x86_64")};
+}
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
 // The engine drops code by virtual address only: give it, for that moment, a state in which the two are the same

@@ -76,8 +76,14 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   uc_engine* get() const { return uc_; }
-  // What translated code calls, with get(), to see whether it was asked to stop; nullptr: not known.
-  static const void* exit_check();
+  // What translated code calls, each nullptr where it is not known: with get(), to see whether it was asked to stop;
+  // with the processor's state, to find the next block's code; and with that and other arguments, to do an instruction.
+  struct Functions {
+    const void *check = nullptr, *rdtsc = nullptr, *rdtscp = nullptr, *pause = nullptr, *lookup = nullptr;
+    // Those that may set IF: STI, POPF, IRET, SYSRET.
+    const void *sti = nullptr, *flags = nullptr, *iret_real = nullptr, *iret = nullptr, *sysret = nullptr;
+  };
+  static Functions functions();
   const EnvLayout& layout() const { return layout_; }
   // The state of a processor after power-up as far as the FPU and the hidden parts go; the rest is the caller's to set.
   const Context& pristine() const { return pristine_; }

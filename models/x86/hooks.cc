@@ -13,6 +13,7 @@ struct Hooks {
     auto& cpu = *static_cast<SoftCpu*>(user);
     cpu.begin_hook();
     cpu.synced_ = false;
+    cpu.look_at_blocks();
     cpu.guarded([&] {
       body(cpu);
       cpu.write_back();

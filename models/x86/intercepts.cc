@@ -105,9 +105,13 @@ bool SoftCpu::before_next_block(uint32_t vector) {
 }
 
 void SoftCpu::on_interrupt(uint32_t vector) {
-  if (exit_ || failure_) return;
-  stepping_ = false;
   State& s = state();
+  if (exit_ || failure_) {
+    // The engine came to look at the next block before it stopped. It will come again.
+    s.clear_exception();
+    return changed();
+  }
+  stepping_ = false;
   if (vector == kDebug && !s.exception_is_int()) {
     // A single-step trap: the one instruction of the block is done, wherever RIP is now.
     current_->retired += open_;
@@ -124,7 +128,7 @@ void SoftCpu::on_interrupt(uint32_t vector) {
   if (s.exception_is_int()) {
     uint64_t instruction = s.rip();
     if (block_) {
-      const uint32_t index = index_in_block();
+      const uint32_t index = index_in_block(s.linear_rip());
       const uint64_t start = block_->offsets.at(index - 1);
       instruction = s.rip() - ((index == block_->count ? block_->size : block_->offsets[index]) - start);
     }

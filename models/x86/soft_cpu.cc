@@ -21,7 +21,12 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       memory_(*engine_, *this, config.holes_read_zero),
       whole_blocks_(config.whole_blocks),
       nmi_waits_for_exit_(config.nmi_waits_for_exit),
-      gate_(this, &SoftCpu::slow_block, engine_->get(), Engine::exit_check()),
+      gate_({.owner = this,
+             .slow = &SoftCpu::slow_block,
+             .serve = &SoftCpu::serve_in_place,
+             .opens = &SoftCpu::interrupts_may_open,
+             .engine = engine_->get()},
+            Engine::functions()),
       call_sites_(gate_.hook(), &gate_.state()),
       block_code_(gate_) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
@@ -33,17 +38,20 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
 
 SoftCpu::~SoftCpu() = default;
 
-// Puts a vCPU into the engine. The engine's TLB holds the other's translations, so it is flushed.
+// Puts a vCPU into the engine. The engine's TLB holds the other's translations, which this one could have made by
+// itself where both use the same page tables in the same way: what either flushes is flushed for both. Else all of it
+// is flushed.
 void SoftCpu::enter(uint32_t index) {
   if (loaded_ == index) return;
+  bool same_tables = false;
   if (loaded_ != ~0u) {
-    state();
+    same_tables = state().translates_as(vcpus_[index]->state);
     write_back();
   }
   loaded_ = index;
   current_ = vcpus_[index].get();
   current_->state.store(engine_->get());
-  engine_->flush_tlb();
+  if (!same_tables) engine_->flush_tlb();
   synced_ = true;
   dirty_ = false;
 }
@@ -96,6 +104,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   stepping_ = false;
   rep_pc_ = kNone;
   gate_.state().last = 0;
+  look_at_blocks();
   attend();
   end_hook();
 
@@ -140,6 +149,7 @@ void SoftCpu::raise_interrupt(VcpuId id) {
   v.interrupt = true;
   v.nmi_late = false;
   if (!running_ || &v != current_) return;
+  look_at_blocks();
   if (in_mmio_) v.hold_until = natural_end_;
   attend();
 }

@@ -17,6 +17,8 @@
 
 namespace xensim::x86 {
 
+class LiveState;
+
 struct Vcpu {
   explicit Vcpu(const Engine& engine) : state(engine) {}
 
@@ -71,6 +73,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   void access_failed() override;
 
   const BlockCode& block_code() const { return block_code_; }
+  // Instructions that were served without leaving their blocks.
+  uint64_t served_in_place() const { return served_in_place_; }
 
  private:
   friend struct Hooks;
@@ -112,16 +116,26 @@ class SoftCpu final : public Cpu, public MmioSink {
   uint64_t repeats_left(const Block& block) const;
   bool at_rep_end(const Block& block);
   bool take_interrupt();
+  void wait_for_if();
+  void look_at_blocks();
+  static void interrupts_may_open(BlockGate::State* state);
   bool take_nmi();
   bool interrupts_open();
   void divert();
   void step_one(const Block& block);
   void settle();
+  void settle(uint64_t linear_rip);
   void close_block();
-  uint32_t index_in_block();
+  uint32_t index_in_block(uint64_t linear_rip) const;
   void attend();
   bool requests_held() const { return current_->retired < current_->hold_until; }
   std::vector<uint8_t> code_at(uint64_t linear, uint32_t size);
+
+  // in_place.cc
+  static bool serve_in_place(std::byte* env, uint64_t argument, BlockGate::State* state, unsigned what);
+  bool is_live_state(std::byte* env);
+  bool rdtsc_in_place(LiveState& live, bool with_aux);
+  bool pause_in_place(LiveState& live, uint64_t length);
 
   // intercepts.cc
   void on_interrupt(uint32_t vector);
@@ -159,6 +173,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   BlockGate gate_;
   CallSites call_sites_;
   BlockCode block_code_;
+  uint64_t served_in_place_ = 0;
+  std::byte* live_env_ = nullptr;  // the engine's own state, once it is known where that is
   std::vector<uc_hook> point_hooks_;
 
   // The vCPU in the engine, and whether its State is the engine's own at the moment.
@@ -187,7 +203,8 @@ class SoftCpu final : public Cpu, public MmioSink {
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
   Block* block_ = nullptr;
-  Block scratch_;  // of an ambiguous key
+  Block scratch_;            // of an ambiguous key
+  bool calls_gate_ = false;  // the block calls the gate where it may set IF
   uint32_t done_ = 0, open_ = 0;
   bool stepping_ = false;     // the next block is one instruction, run by itself to cut a longer one
   uint64_t rep_pc_ = kNone;   // the repeated string instruction that the last block ended in

@@ -144,6 +144,12 @@ CpuMode State::mode() const {
   return code32() ? CpuMode::kProtected32 : CpuMode::kProtected16;
 }
 
+bool State::translates_as(const State& other) const {
+  constexpr uint64_t kPaging = cr0::kPe | cr0::kPg | cr0::kWp;
+  return ((cr(0) ^ other.cr(0)) & kPaging) == 0 && cr(3) == other.cr(3) && cr(4) == other.cr(4) &&
+         efer() == other.efer();
+}
+
 uint64_t State::linear_rip() const {
   const uint64_t linear = segment(kCs).base + rip();
   return code64() ? rip() : linear & 0xffffffff;

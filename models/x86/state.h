@@ -75,6 +75,8 @@ class State {
   bool code64() const { return (hflags() & kCs64) != 0; }
   bool code32() const { return (hflags() & kCs32) != 0; }
   CpuMode mode() const;
+  // Do page tables mean the same to both, and are they the same?
+  bool translates_as(const State& other) const;
   // The linear address that RIP stands for.
   uint64_t linear_rip() const;
   // RIP moved on by `bytes`, within the size of the code segment.
@@ -85,10 +87,11 @@ class State {
   bool exception_is_int() const { return context_.get<uint32_t>(at_.exception_is_int) != 0; }
   void clear_exception() { context_.set<int32_t>(at_.old_exception, -1); }
 
- private:
+  // The engine's mode flags.
   static constexpr uint32_t kInhibit = 1u << 3, kCs32 = 1u << 4, kSs32 = 1u << 5, kAddseg = 1u << 6, kPeFlag = 1u << 7;
   static constexpr uint32_t kLma = 1u << 14, kCs64 = 1u << 15, kGuest = 1u << 21, kOsfxsr = 1u << 22, kSmap = 1u << 23;
 
+ private:
   uint32_t hflags() const { return context_.get<uint32_t>(at_.hflags); }
   void set_hflags(uint32_t value) { context_.set(at_.hflags, value); }
   size_t segment_offset(unsigned index) const;

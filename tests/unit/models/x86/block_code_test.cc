@@ -12,7 +12,7 @@
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char count_loop[];
+extern "C" const unsigned char count_loop[], do_rdtsc[], do_rdtscp[], do_pause[];
 
 namespace xensim::x86 {
 namespace {
@@ -45,7 +45,7 @@ class Pages {
   uint64_t end() const { return first() + kBytes; }
 
  private:
-  static constexpr size_t kBytes = 4096;
+  static constexpr size_t kBytes = 64 << 20;  // too many for a hole between libraries, below which there is no room
   uint8_t* begin_;
 };
 
@@ -92,12 +92,12 @@ class FakeBlock {
   void near(std::initializer_list<uint8_t> bytes, const void* target) {
     add(bytes, static_cast<int32_t>(static_cast<const uint8_t*>(target) - (at_ + bytes.size() + 4)));
   }
-  void move_engine(const BlockGate& gate) { add({0x48, 0xbf}, gate.engine()); }
+  void move_engine(const BlockGate& gate) { add({0x48, 0xbf}, gate.state().engine); }
   // By a near call, so the check is one of the page's own: a jump to the real one.
   void add_check(const BlockGate& gate) {
     move_engine(gate);
     add({0x33, 0xf6});
-    near({0xe8}, gate.check());
+    near({0xe8}, gate.state().functions.check);
   }
 
   uint8_t *at_, *run_;
@@ -119,10 +119,11 @@ const void* near_check(Pages& pages) {
 struct Fixture {
   Pages pages;
   int engine = 0;
-  BlockGate gate{nullptr, &slow, &engine, near_check(pages)};
+  BlockGate gate{{.slow = &slow, .engine = &engine}, {.check = near_check(pages)}};
   BlockCode code{gate};
 
   Fixture() {
+    REQUIRE(gate.counted());
     seen = {};
     goes_on = nullptr;
   }
@@ -233,11 +234,20 @@ TEST_CASE("a beginning that is not as expected is left alone") {
   call = good;
   call.returns_to = block.body();
   left_alone(f.code, call);
-  BlockGate without(nullptr, &slow, &f.engine, nullptr);
+  BlockGate without({.slow = &slow, .engine = &f.engine}, {});
   left_alone(BlockCode(without), good);
   int other = 0;
-  BlockGate elsewhere(nullptr, &slow, &other, f.gate.check());
+  BlockGate elsewhere({.slow = &slow, .engine = &other}, f.gate.state().functions);
   left_alone(BlockCode(elsewhere), good);
+}
+
+TEST_CASE("RDTSC, RDTSCP and PAUSE are served in the middle of their blocks") {
+  for (const unsigned char* snippet : {do_rdtsc, do_rdtscp, do_pause}) {
+    test::TestMachine m;
+    m.long64(snippet);
+    CHECK(m.run() == CpuExit::kHalt);
+    CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).served_in_place() == (snippet == do_pause ? 2 : 1));
+  }
 }
 
 TEST_CASE("the engine's blocks are as expected") {
@@ -246,6 +256,7 @@ TEST_CASE("the engine's blocks are as expected") {
   m.run(100);
   const auto& cpu = dynamic_cast<const SoftCpu&>(*m.cpu);
   CHECK(cpu.block_code().rewritten() >= 2);
+  CHECK(cpu.block_code().all_reworked());
 }
 
 }  // namespace xensim::x86

@@ -2,14 +2,18 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <string>
 
+#include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
 extern "C" const unsigned char smc_caller[], smc_writer[], smc_self[], smc_body[], do_load[], points[], points_a[],
     points_b[], do_nothing[], irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[],
-    halt_handler[], do_jump[], vex_arithmetic[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[];
+    halt_handler[], do_jump[], vex_arithmetic[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[],
+    late_sti[], late_popf[], late_iret[], late_sysret[], reload_cr3[];
 
 using namespace xensim;
+using namespace xensim::x86;
 using namespace xensim::x86::test;
 
 namespace {
@@ -303,6 +307,29 @@ TEST_CASE("interrupts wait for IF and for the shadow, and keep HLT from halting"
   }
 }
 
+TEST_CASE("an interrupt that waits for IF comes right after any instruction that sets it, however long that takes") {
+  struct Row {
+    const unsigned char* snippet;
+    const char* log;
+  };
+  constexpr unsigned kWhile = 1 + 2 * 100 + 1;
+  const Row rows[] = {
+      {late_sti, "2 ack 60"}, {late_popf, "2 ack 60"}, {late_iret, "10 ack 60"}, {late_sysret, "11 ack 60"}};
+  for (const Row& row : rows) {
+    for (const uint64_t slice : {uint64_t{1}, uint64_t{7}, uint64_t{1000}}) {
+      CAPTURE(row.log);
+      CAPTURE(slice);
+      TestMachine m(1, slice == 7);
+      m.long64(row.snippet, store_rip_handler);
+      m.vectors.push_back(0x60);
+      m.cpu->raise_interrupt({0});
+      for (unsigned steps = 0; m.log.empty() && steps < 1000; ++steps) m.run(slice);
+      CHECK(m.log.at(0) == std::to_string(kWhile + std::stoul(row.log)) + " ack 60");
+      CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).block_code().all_reworked());
+    }
+  }
+}
+
 TEST_CASE("vCPUs: INIT, SIPI, and each its own state and count on one engine") {
   TestMachine m(3);
   m.long64(count_loop);
@@ -328,6 +355,32 @@ TEST_CASE("vCPUs: INIT, SIPI, and each its own state and count on one engine") {
   CHECK((m.gpr(kRax, {1}) & 0xffff) == 3 * (50 * 8 / 2));
   m.cpu->init({1});
   CHECK(m.run(10, {1}) == CpuExit::kHalt);
+}
+
+TEST_CASE("vCPUs with the same page tables share what the engine keeps of them, and what one flushes is flushed") {
+  TestMachine m(2);
+  m.long64(do_load);
+  m.long64(do_load, nullptr, {1});
+  m.poke<uint64_t>(0x201000, 1);
+  m.poke<uint64_t>(0x202000, 2);
+  const auto load = [&](uint32_t v) {
+    m.change(
+        [&](CpuRegs& r) {
+          r.rip = TestMachine::address(do_load);
+          r.gpr[kRsi] = 0x201000;
+          r.gpr[kRdi] = kData;
+        },
+        {v});
+    REQUIRE(m.run(100, {v}) == CpuExit::kHalt);
+    return m.gpr(kRax, {v});
+  };
+  CHECK(load(0) == 1);
+  CHECK(load(1) == 1);
+  m.poke<uint64_t>(m.page_entry_at(0x201000), 0x202007);
+  m.change([&](CpuRegs& r) { r.rip = TestMachine::address(reload_cr3); }, {1});
+  REQUIRE(m.run(100, {1}) == CpuExit::kHalt);
+  CHECK(load(0) == 2);
+  CHECK(load(1) == 2);
 }
 
 TEST_CASE("a vCPU's TLB is its own") {

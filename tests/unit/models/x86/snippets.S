@@ -493,6 +493,59 @@ snippet movss_shadow
   movq $0x7f00, %rsp
   nop
   hlt
+# --- IF is set after a while, by each instruction that can ---
+.macro a_while
+  movl $100, %ecx
+1: decl %ecx
+  jnz 1b
+  jmp 2f
+2:
+.endm
+snippet reload_cr3
+  movq %cr3, %rax
+  movq %rax, %cr3
+  hlt
+snippet late_sti
+  a_while
+  sti
+  nop
+  nop
+  hlt
+snippet late_popf
+  pushq $0x202
+  a_while
+  popfq
+  nop
+  hlt
+snippet late_iret
+  movl %ss, %eax
+  movq %rsp, %rdx
+  pushq %rax
+  pushq %rdx
+  pushq $0x202
+  movl %cs, %eax
+  pushq %rax
+  leaq 3f(%rip), %rax
+  pushq %rax
+  a_while
+  iretq
+3: nop
+  hlt
+snippet late_sysret
+  movl $0xc0000080, %ecx
+  rdmsr
+  orl $1, %eax
+  wrmsr
+  movl $0xc0000081, %ecx
+  xorl %eax, %eax
+  movl $0x1b0008, %edx
+  wrmsr
+  movl $0x202, %r11d
+  a_while
+  leaq 3f(%rip), %rcx
+  sysretq
+3: nop
+  hlt
 snippet popf_program
   pushq $0x202
   popfq
