@@ -28,6 +28,11 @@ Maybe<Maddr> guest_address(Entry& entry, Vcpu& vcpu, Gva gva, Access access);
                                   Site site = Site::kHypercallArgs);
 [[nodiscard]] int copy_to_guest(Entry& entry, Vcpu& vcpu, Gva to, std::span<const std::byte> from,
                                 Site site = Site::kHypercallResult);
+// The same with the map of the vCPU's domain at hand: for lists, each element of which would look it up anew.
+[[nodiscard]] int copy_from_guest(Entry& entry, Vcpu& vcpu, const P2m& p2m, std::span<std::byte> to, Gva from,
+                                  Site site);
+[[nodiscard]] int copy_to_guest(Entry& entry, Vcpu& vcpu, const P2m& p2m, Gva to, std::span<const std::byte> from,
+                                Site site);
 [[nodiscard]] int copy_from_physical(Entry& entry, Domain& domain, std::span<std::byte> to, Gpa from, Site site);
 [[nodiscard]] int copy_to_physical(Entry& entry, Domain& domain, Gpa to, std::span<const std::byte> from, Site site);
 

@@ -36,8 +36,22 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
     memory_map.push_back({ram.start.v, ram.bytes, kRamType});
     ranges_.push_back(std::move(range));
   }
+  if (!ranges_.empty()) {
+    const Range& first = ranges_.front();
+    first_ = {first.first_gfn, first.pages, first.first_frame, first.overridden.get()};
+  }
   memory_map.insert(memory_map.end(), std::begin(kToolstackRanges), std::end(kToolstackRanges));
   owned_pages_ = first_pages_ + kToolstackPages;
+}
+
+P2mEntry P2m::lookup_any(Gfn gfn) const {
+  if (torn_down_.load(std::memory_order_relaxed)) return {};
+  const Range* const range = range_of_gfn(gfn.v);
+  if (range == nullptr) return overrides_.find(gfn.v).value_or(P2mEntry{});
+  const uint64_t index = gfn.v - range->first_gfn;
+  const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
+  if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
+  return overrides_.find(gfn.v).value_or(as_created);
 }
 
 bool P2m::is_ram(Entry& /*entry*/, Gfn gfn) const { return lookup(gfn).is_ram(); }

@@ -55,13 +55,12 @@ class P2m {
 
   // The entry of any number a guest gave. No scheduling point.
   P2mEntry lookup(Gfn gfn) const {
-    if (torn_down_.load(std::memory_order_relaxed)) return {};
-    const Range* const range = range_of_gfn(gfn.v);
-    if (range == nullptr) return overrides_.find(gfn.v).value_or(P2mEntry{});
-    const uint64_t index = gfn.v - range->first_gfn;
-    const P2mEntry as_created{PageType::kRam, Mfn{range->first_frame + index}};
-    if ((range->overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) return as_created;
-    return overrides_.find(gfn.v).value_or(as_created);
+    const uint64_t index = gfn.v - first_.first_gfn;
+    if (index < first_.pages && !torn_down_.load(std::memory_order_relaxed)) [[likely]] {
+      if ((first_.overridden[index / 64].load(std::memory_order_acquire) >> (index % 64) & 1) == 0) [[likely]]
+        return {PageType::kRam, Mfn{first_.first_frame + index}};
+    }
+    return lookup_any(gfn);
   }
   // Where `gpa` lies in machine memory, if a page of the domain's own is there or a foreign one (no hole, no grant
   // mapping; all of those can be written). No scheduling point.
@@ -138,6 +137,8 @@ class P2m {
     std::unique_ptr<std::atomic<uint64_t>[]> overridden;
   };
 
+  // The same as lookup(), for those that are not in the first range as it was created.
+  P2mEntry lookup_any(Gfn gfn) const;
   // nullptr: in none.
   const Range* range_of_gfn(uint64_t gfn) const {
     for (const Range& range : ranges_) {
@@ -159,6 +160,13 @@ class P2m {
   Platform& platform_;
   const DomId dom_;
   std::vector<Range> ranges_;
+  // The first of them again, where a lookup has it without going from pointer to pointer.
+  struct {
+    uint64_t first_gfn = 0;
+    uint64_t pages = 0;
+    uint64_t first_frame = 0;
+    const std::atomic<uint64_t>* overridden = nullptr;
+  } first_;
   uint64_t first_pages_ = 0;
 
   P2mOverrides overrides_;

@@ -72,6 +72,7 @@ void fields_of(StateArchive& ar, P2m& p2m) {
   ar("memory_map", p2m.memory_map, kMost);
   ar.skip("platform_", "the machine's");
   ar.skip("dom_", "of the configuration");
+  ar.skip("first_", "of the configuration");
   ar.skip("ranges_", "of the configuration; the bits of what is overridden follow from overrides_");
   ar.skip("first_pages_", "of the configuration");
   const auto entries = p2m.overrides_.all();
