@@ -74,6 +74,10 @@ BlockCode::BlockCode(const BlockGate& gate) : gate_(gate) {
                   {from.iret_real, to.iret_real, kMovEsi},
                   {from.iret, to.iret, kMovEdx},
                   {from.sysret, to.sysret, kMovEsi}}};
+  stores_ = {{{from.store_8, to.store_8},
+              {from.store_16, to.store_16},
+              {from.store_32, to.store_32},
+              {from.store_64, to.store_64}}};
   for (const Redirected& each : redirected_) all_reworked_ = all_reworked_ && each.from && each.to;
 }
 
@@ -123,34 +127,54 @@ void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) cons
   fill(place.first(static_cast<size_t>(code.at() - place.data())));
 }
 
-// Looks at each byte that may be a near call's first; what is before the code is the block's beginning. False: a call
-// is not as expected, or there is no code.
-bool BlockCode::rework(std::span<uint8_t> code) const {
-  constexpr size_t kCallBytes = 5;
-  bool all = !code.empty();
-  while (code.size() >= kCallBytes) {
-    void* const found = std::memchr(code.data(), 0xe8, code.size() - kCallBytes + 1);
-    if (!found) break;
+namespace {
+
+constexpr size_t kNearBytes = 5;  // of a near call or jump
+
+// Each byte that may be the first of such an instruction.
+template <class Visit>
+void each_near(std::span<uint8_t> code, uint8_t opcode, Visit&& visit) {
+  while (code.size() >= kNearBytes) {
+    void* const found = std::memchr(code.data(), opcode, code.size() - kNearBytes + 1);
+    if (!found) return;
     auto* const at = static_cast<uint8_t*>(found);
-    all = rework_call(at) && all;
+    visit(at);
     code = code.subspan(static_cast<size_t>(at - code.data()) + 1);
   }
+}
+
+}  // namespace
+
+// False: a call is not as expected, or there is no code. What is before it is the block's beginning.
+bool BlockCode::rework(std::span<uint8_t> code) const {
+  bool all = !code.empty();
+  each_near(code, 0xe8, [&](uint8_t* at) { all = rework_call(at) && all; });
+  each_near(code, 0xe9, [&](uint8_t* at) { rework_store(at); });
   return all;
 }
 
+// push %r8; jmp: the engine's function returns to where the store was.
+void BlockCode::rework_store(uint8_t* at) const {
+  CodeReader code(at + kNearBytes);
+  if (!code.read({0x41, 0x50, 0xe9}, 4)) return;
+  for (const auto& [from, to] : stores_) {
+    if (from && to && reinterpret_cast<const void*>(code.target()) == from) Writer(at + kNearBytes).distance(to);
+  }
+}
+
 bool BlockCode::rework_call(uint8_t* at) const {
-  CodeReader code(at + 5);
+  CodeReader code(at + kNearBytes);
   if (!code.read({0xe8}, 4)) return true;
   const auto* target = reinterpret_cast<const void*>(code.target());
   if (target == gate_.state().functions.check) {
-    if (uint8_t* begin = at + 5 - kCheckBytes; is_check(begin)) fill({begin, kCheckBytes});
+    if (uint8_t* begin = at + kNearBytes - kCheckBytes; is_check(begin)) fill({begin, kCheckBytes});
     return true;
   }
   for (const Redirected& each : redirected_) {
     if (target != each.from || !each.to) continue;
     const bool known = each.load != 0 ? code.read({each.load}, 4) : code.read({0x48, 0x8b, 0xfd}, 0);  // mov %rbp, %rdi
     if (!known) return false;
-    Writer(at + 5).distance(each.to);
+    Writer(at + kNearBytes).distance(each.to);
     return true;
   }
   return true;

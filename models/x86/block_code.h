@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "models/x86/block_gate.h"
 
@@ -43,6 +44,7 @@ class BlockCode {
   void write_beginning(std::span<uint8_t> place, const Call& call) const;
   bool rework(std::span<uint8_t> code) const;
   bool rework_call(uint8_t* at) const;
+  void rework_store(uint8_t* at) const;
 
   const BlockGate& gate_;
   struct Redirected {
@@ -50,6 +52,7 @@ class BlockCode {
     uint8_t load;  // opcode of the load of the last argument, a constant; 0: the state is the only one
   };
   std::array<Redirected, 8> redirected_;
+  std::array<std::pair<const void*, const void*>, 4> stores_;  // from, to
   bool all_reworked_ = true;
   uint64_t rewritten_ = 0;
 };

@@ -11,6 +11,8 @@
     .globl xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
     .hidden xensim_gate_begin, xensim_gate_counted, xensim_gate_repeated, xensim_gate_end
     .hidden xensim_gate_rdtsc, xensim_gate_rdtscp, xensim_gate_pause
+    .globl xensim_gate_store_8, xensim_gate_store_16, xensim_gate_store_32, xensim_gate_store_64
+    .hidden xensim_gate_store_8, xensim_gate_store_16, xensim_gate_store_32, xensim_gate_store_64
     .hidden xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
 
 xensim_gate_begin:
@@ -123,6 +125,67 @@ xensim_gate_\name:
     opens iret_real, GATE_IRET_REAL
     opens iret, GATE_IRET
     opens sysret, GATE_SYSRET
+
+/* In place of the engine's function for a store that its TLB does not let pass: the processor's state, the address, the value, and the
+   access's use. All stores to a page that may be executed come here, for the engine does not see that it holds no code. */
+    .macro store bits, register, function
+xensim_gate_store_\bits:
+    lea xensim_gate_begin - GATE_PAGE(%rip), %r9
+    cmpl $1, GATE_STORES(%r9)
+    jne 2f
+    mov %ecx, %eax
+    and $GATE_TLB_USES, %eax
+    shl $4, %eax
+    mov %rsi, %r10
+    shr $(12 - GATE_ENTRY_SHIFT), %r10
+    and GATE_TLB(%rdi, %rax), %r10
+    add GATE_TLB + 8(%rdi, %rax), %r10
+    mov %rsi, %r11
+    and $-4096, %r11
+    cmp %r11, GATE_ENTRY_CODE(%r10)
+    jne 1f
+    or $GATE_SEES_STORES, %r11
+    cmp %r11, GATE_ENTRY_WRITE(%r10)
+    jne 1f
+    lea \bits / 8 - 1(%rsi), %r11
+    xor %rsi, %r11
+    test $-4096, %r11
+    jnz 1f
+    mov GATE_ENTRY_PHYSICAL(%r10), %r11
+    shr $12, %r11
+    mov GATE_CODE_PAGES(%r9), %rax
+    bt %r11, (%rax)
+    jc 1f
+    mov GATE_ENTRY_ADDEND(%r10), %r11
+    mov \register, (%rsi, %r11)
+    ret
+1:  jmp *\function(%r9)
+2:  jb prove_\bits
+    jmp *\function(%r9)
+
+/* Not yet known whether the engine's TLB is as expected. */
+prove_\bits:
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %r8
+    mov %ecx, %edx
+    mov %r9, %rcx
+    call *GATE_PROVE(%r9)
+    pop %r8
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    lea xensim_gate_begin - GATE_PAGE(%rip), %r9
+    jmp *\function(%r9)
+    .endm
+
+    store 8, %dl, GATE_STORE_8
+    store 16, %dx, GATE_STORE_16
+    store 32, %edx, GATE_STORE_32
+    store 64, %rdx, GATE_STORE_64
 xensim_gate_end:
 
 #endif

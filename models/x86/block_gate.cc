@@ -15,7 +15,8 @@
 extern "C" {
 extern const unsigned char xensim_gate_begin[], xensim_gate_counted[], xensim_gate_repeated[], xensim_gate_end[];
 extern const unsigned char xensim_gate_rdtsc[], xensim_gate_rdtscp[], xensim_gate_pause[], xensim_gate_sti[],
-    xensim_gate_flags[], xensim_gate_iret_real[], xensim_gate_iret[], xensim_gate_sysret[];
+    xensim_gate_flags[], xensim_gate_iret_real[], xensim_gate_iret[], xensim_gate_sysret[], xensim_gate_store_8[],
+    xensim_gate_store_16[], xensim_gate_store_32[], xensim_gate_store_64[];
 }
 #endif
 
@@ -28,7 +29,9 @@ static_assert(offsetof(BlockGate::State, room) == GATE_ROOM && offsetof(BlockGat
               offsetof(BlockGate::State, repeat_left) == GATE_REPEAT_LEFT &&
               offsetof(BlockGate::State, slow) == GATE_SLOW && offsetof(BlockGate::State, engine) == GATE_ENGINE &&
               offsetof(BlockGate::State, serve) == GATE_SERVE && offsetof(BlockGate::State, opens) == GATE_OPENS &&
-              offsetof(BlockGate::State, waiting) == GATE_WAITING);
+              offsetof(BlockGate::State, waiting) == GATE_WAITING &&
+              offsetof(BlockGate::State, stores) == GATE_STORES && offsetof(BlockGate::State, prove) == GATE_PROVE &&
+              offsetof(BlockGate::State, code_pages) == GATE_CODE_PAGES);
 static_assert(offsetof(BlockGate::State, functions.check) == GATE_CHECK &&
               offsetof(BlockGate::State, functions.rdtsc) == GATE_RDTSC &&
               offsetof(BlockGate::State, functions.rdtscp) == GATE_RDTSCP &&
@@ -38,7 +41,11 @@ static_assert(offsetof(BlockGate::State, functions.check) == GATE_CHECK &&
               offsetof(BlockGate::State, functions.flags) == GATE_FLAGS &&
               offsetof(BlockGate::State, functions.iret_real) == GATE_IRET_REAL &&
               offsetof(BlockGate::State, functions.iret) == GATE_IRET &&
-              offsetof(BlockGate::State, functions.sysret) == GATE_SYSRET);
+              offsetof(BlockGate::State, functions.sysret) == GATE_SYSRET &&
+              offsetof(BlockGate::State, functions.store_8) == GATE_STORE_8 &&
+              offsetof(BlockGate::State, functions.store_16) == GATE_STORE_16 &&
+              offsetof(BlockGate::State, functions.store_32) == GATE_STORE_32 &&
+              offsetof(BlockGate::State, functions.store_64) == GATE_STORE_64);
 
 // The same as block_gate.S; the engine's own check comes after it, in the block.
 void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state) {
@@ -58,16 +65,18 @@ void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* sta
 
 void nothing_to_check(void*, uint32_t) {}
 
-// Fresh pages right below the engine's code; nullptr: there are none to be had.
+// Fresh pages below the engine's code, within reach of all of it; nullptr: there are none to be had.
 void* pages_near_code(size_t bytes) {
+  constexpr uint64_t kStep = 1 << 20, kFarthest = 256 << 20;
   const auto mappings = code_mappings();
   if (mappings.empty()) return nullptr;
   // The lowest is the newest: addresses are given out downwards.
-  void* wanted = reinterpret_cast<void*>(mappings.front().begin - bytes);
-  void* pages = mmap(wanted, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (pages == MAP_FAILED) return nullptr;
-  if (pages == wanted) return pages;
-  munmap(pages, bytes);
+  for (uint64_t below = 0; below < kFarthest; below += kStep) {
+    void* wanted = reinterpret_cast<void*>(mappings.front().begin - bytes - below);
+    void* pages = mmap(wanted, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (pages == wanted) return pages;
+    if (pages != MAP_FAILED) munmap(pages, bytes);
+  }
   return nullptr;
 }
 
@@ -103,7 +112,11 @@ bool BlockGate::move_near_code() {
                    .flags = copied(xensim_gate_flags),
                    .iret_real = copied(xensim_gate_iret_real),
                    .iret = copied(xensim_gate_iret),
-                   .sysret = copied(xensim_gate_sysret)};
+                   .sysret = copied(xensim_gate_sysret),
+                   .store_8 = copied(xensim_gate_store_8),
+                   .store_16 = copied(xensim_gate_store_16),
+                   .store_32 = copied(xensim_gate_store_32),
+                   .store_64 = copied(xensim_gate_store_64)};
   return true;
 }
 
@@ -119,7 +132,9 @@ BlockGate::BlockGate(const Program& program, const Engine::Functions& functions)
                  .engine = program.engine,
                  .functions = functions,
                  .serve = program.serve,
-                 .opens = program.opens} {
+                 .opens = program.opens,
+                 .prove = program.prove,
+                 .code_pages = program.code_pages} {
   if (!move_near_code()) hook_ = reinterpret_cast<const void*>(&far_hook);
 }
 

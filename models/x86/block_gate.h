@@ -38,6 +38,10 @@ class BlockGate {
     Serve serve = nullptr;
     void (*opens)(State* state) = nullptr;
     uint32_t waiting = 0;  // something waits for IF: `opens` is called before an instruction that may set it
+    // Is the engine's TLB as block_gate_layout.h has it? 0: not known yet, `prove` is called; 1: yes; 2: no.
+    uint32_t stores = 0;
+    void (*prove)(std::byte* env, uint64_t address, uint32_t use, State* state) = nullptr;
+    const uint64_t* code_pages = nullptr;  // a bit for each page that has held code
   };
 
   static constexpr uint32_t kRepeat = ~0u;
@@ -48,6 +52,8 @@ class BlockGate {
     Slow slow = nullptr;
     Serve serve = nullptr;
     void (*opens)(State* state) = nullptr;
+    void (*prove)(std::byte* env, uint64_t address, uint32_t use, State* state) = nullptr;
+    const uint64_t* code_pages = nullptr;
     void* engine = nullptr;
   };
   BlockGate(const Program& program, const Engine::Functions& functions);

@@ -21,9 +21,16 @@
 #define GATE_IRET_REAL 104
 #define GATE_IRET 112
 #define GATE_SYSRET 120
-#define GATE_SERVE 128
-#define GATE_OPENS 136
-#define GATE_WAITING 144
+#define GATE_STORE_8 128
+#define GATE_STORE_16 136
+#define GATE_STORE_32 144
+#define GATE_STORE_64 152
+#define GATE_SERVE 160
+#define GATE_OPENS 168
+#define GATE_WAITING 176
+#define GATE_STORES 180
+#define GATE_PROVE 184
+#define GATE_CODE_PAGES 192
 
 #define GATE_COUNTED_TAG 12
 #define GATE_REPEATED_TAG 33
@@ -31,3 +38,14 @@
 #define GATE_SERVE_RDTSC 0
 #define GATE_SERVE_RDTSCP 1
 #define GATE_SERVE_PAUSE 2
+
+// The engine's TLB, from its processor's state: for each use (the low bits of a helper's third argument) a mask and the
+// table's address; an entry's words, and what marks one whose stores the engine wants to see.
+#define GATE_TLB (-0x40)
+#define GATE_TLB_USES 15
+#define GATE_ENTRY_SHIFT 6
+#define GATE_ENTRY_WRITE 8
+#define GATE_ENTRY_CODE 16
+#define GATE_ENTRY_PHYSICAL 24
+#define GATE_ENTRY_ADDEND 32
+#define GATE_SEES_STORES 0x400

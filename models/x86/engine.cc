@@ -116,7 +116,11 @@ Engine::Functions Engine::functions() {
           .flags = find("helper_write_eflags_x86_64"),
           .iret_real = find("helper_iret_real_x86_64"),
           .iret = find("helper_iret_protected_x86_64"),
-          .sysret = find("helper_sysret_x86_64")};
+          .sysret = find("helper_sysret_x86_64"),
+          .store_8 = find("helper_ret_stb_mmu_x86_64"),
+          .store_16 = find("helper_le_stw_mmu_x86_64"),
+          .store_32 = find("helper_le_stl_mmu_x86_64"),
+          .store_64 = find("helper_le_stq_mmu_x86_64")};
 }
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }

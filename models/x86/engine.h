@@ -82,6 +82,8 @@ class Engine {
     const void *check = nullptr, *rdtsc = nullptr, *rdtscp = nullptr, *pause = nullptr, *lookup = nullptr;
     // Those that may set IF: STI, POPF, IRET, SYSRET.
     const void *sti = nullptr, *flags = nullptr, *iret_real = nullptr, *iret = nullptr, *sysret = nullptr;
+    // Stores that the TLB does not let pass, by their bits.
+    const void *store_8 = nullptr, *store_16 = nullptr, *store_32 = nullptr, *store_64 = nullptr;
   };
   static Functions functions();
   const EnvLayout& layout() const { return layout_; }

@@ -62,4 +62,29 @@ bool SoftCpu::pause_in_place(LiveState& live, uint64_t length) {
   return true;
 }
 
+// At a store that the engine's TLB does not let pass: is what block_gate.S would make of it what memory_ knows? Of such
+// stores some are to pages that may be executed, and one will do.
+void SoftCpu::prove_stores(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state) {
+  const auto word = [](const std::byte* at) {
+    uint64_t value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  };
+  const std::byte* const table = env + GATE_TLB + 16 * (use & GATE_TLB_USES);
+  const uint64_t mask = word(table), entries = (mask >> GATE_ENTRY_SHIFT) + 1, page = address & ~(kPageSize - 1);
+  const bool shaped = mask % (1 << GATE_ENTRY_SHIFT) == 0 && entries >= 2 && entries <= 1 << 22 &&
+                      (entries & (entries - 1)) == 0 && word(table + 8) != 0 && word(table + 8) % 8 == 0;
+  if (!shaped) {
+    state->stores = 2;
+    return;
+  }
+  const auto* entry =
+      reinterpret_cast<const std::byte*>(word(table + 8) + (address >> (kPageShift - GATE_ENTRY_SHIFT) & mask));
+  const bool sees = word(entry + GATE_ENTRY_WRITE) == (page | GATE_SEES_STORES);
+  if (!sees || word(entry + GATE_ENTRY_CODE) != page) return;
+  const auto& cpu = *static_cast<const SoftCpu*>(state->owner);
+  const std::byte* const host = cpu.memory_.ram(word(entry + GATE_ENTRY_PHYSICAL));
+  state->stores = host && reinterpret_cast<uint64_t>(host) == page + word(entry + GATE_ENTRY_ADDEND) ? 1 : 2;
+}
+
 }  // namespace xensim::x86

@@ -1,6 +1,7 @@
 #include "models/x86/physical_memory.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -47,6 +48,19 @@ bool on_code_store(uc_engine*, uc_mem_type, uint64_t, int, int64_t, void*) { ret
 constexpr unsigned kChunkShift = 16;
 
 }  // namespace
+
+namespace {
+constexpr size_t kPageBitsBytes = kPhysicalEnd / kPageSize / 8;
+}
+
+PageBits::PageBits() {
+  void* words =
+      mmap(nullptr, kPageBitsBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  XS_CHECK_MSG(words != MAP_FAILED, "no address space for the bits of pages");
+  words_ = static_cast<uint64_t*>(words);
+}
+
+PageBits::~PageBits() { munmap(words_, kPageBitsBytes); }
 
 PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero)
     : engine_(engine), sink_(sink), holes_read_zero_(holes_read_zero) {
@@ -225,18 +239,13 @@ void PhysicalMemory::write(uint64_t gpa, const void* bytes, size_t size) {
   if (has_code(gpa)) engine_.drop_code(gpa, size);
 }
 
-bool PhysicalMemory::has_code(uint64_t gpa) const {
-  const uint64_t page = gpa >> kPageShift;
-  const auto it = code_pages_.find(page >> 6);
-  return it != code_pages_.end() && (it->second >> (page & 63) & 1);
-}
+bool PhysicalMemory::has_code(uint64_t gpa) const { return gpa < kPhysicalEnd && code_pages_.get(gpa >> kPageShift); }
 
 void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
   bool new_page = false;
   for (uint64_t page = gpa >> kPageShift; page <= (gpa + bytes - 1) >> kPageShift; ++page) {
-    uint64_t& bits = code_pages_[page >> 6];
-    if (bits >> (page & 63) & 1) continue;
-    bits |= uint64_t{1} << (page & 63);
+    if (page >= kPhysicalEnd >> kPageShift || code_pages_.get(page)) continue;
+    code_pages_.set(page);
     watch_code(page >> (kChunkShift - kPageShift));
     new_page = true;
   }

@@ -30,6 +30,22 @@ class MmioSink {
   virtual void access_failed() {}
 };
 
+// A bit for each page that there can be, all clear; memory only for those parts that were written.
+class PageBits {
+ public:
+  PageBits();
+  ~PageBits();
+  PageBits(const PageBits&) = delete;
+  PageBits& operator=(const PageBits&) = delete;
+
+  bool get(uint64_t page) const { return words_[page >> 6] >> (page & 63) & 1; }
+  void set(uint64_t page) { words_[page >> 6] |= uint64_t{1} << (page & 63); }
+  const uint64_t* words() const { return words_; }
+
+ private:
+  uint64_t* words_;
+};
+
 class PhysicalMemory {
  public:
   enum class Kind { kRam, kRom, kMmio, kOpenBus };
@@ -52,6 +68,8 @@ class PhysicalMemory {
   void unmap(uint64_t gpa, uint64_t bytes);
 
   MmioSink& sink() const { return sink_; }
+  // A bit for each page from which code was translated.
+  const uint64_t* code_pages() const { return code_pages_.words(); }
   // Lets the engine go on where it touched an address that nothing is mapped at.
   bool map_hole(uint64_t gpa);
 
@@ -90,7 +108,7 @@ class PhysicalMemory {
   mutable const Region* last_ = nullptr;
   // Translated code by 4 KiB page, and the watched ranges of 64 KiB chunks: first chunk → (one past the last, its
   // hook).
-  std::map<uint64_t, uint64_t> code_pages_;  // word of 64 pages → bits
+  PageBits code_pages_;
   std::map<uint64_t, std::pair<uint64_t, uc_hook>> watched_;
 };
 

@@ -25,6 +25,8 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
              .slow = &SoftCpu::slow_block,
              .serve = &SoftCpu::serve_in_place,
              .opens = &SoftCpu::interrupts_may_open,
+             .prove = &SoftCpu::prove_stores,
+             .code_pages = memory_.code_pages(),
              .engine = engine_->get()},
             Engine::functions()),
       call_sites_(gate_.hook(), &gate_.state()),

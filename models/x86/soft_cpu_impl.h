@@ -73,6 +73,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void access_failed() override;
 
   const BlockCode& block_code() const { return block_code_; }
+  const BlockGate& gate() const { return gate_; }
   // Instructions that were served without leaving their blocks.
   uint64_t served_in_place() const { return served_in_place_; }
 
@@ -134,6 +135,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   // in_place.cc
   static bool serve_in_place(std::byte* env, uint64_t argument, BlockGate::State* state, unsigned what);
   bool is_live_state(std::byte* env);
+  static void prove_stores(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state);
   bool rdtsc_in_place(LiveState& live, bool with_aux);
   bool pause_in_place(LiveState& live, uint64_t length);
 

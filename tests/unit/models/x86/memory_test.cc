@@ -1,6 +1,7 @@
 // Guest-physical memory, translation, code that changes, points, and several vCPUs on one engine.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -10,7 +11,7 @@
 extern "C" const unsigned char smc_caller[], smc_writer[], smc_self[], smc_body[], do_load[], points[], points_a[],
     points_b[], do_nothing[], irq_program[], sti_hlt[], movss_shadow[], popf_program[], store_rip_handler[],
     halt_handler[], do_jump[], vex_arithmetic[], count_loop[], out_nops[], real_loop[], do_pf_read[], do_pf_write[],
-    late_sti[], late_popf[], late_iret[], late_sysret[], reload_cr3[];
+    late_sti[], late_popf[], late_iret[], late_sysret[], reload_cr3[], store_often[];
 
 using namespace xensim;
 using namespace xensim::x86;
@@ -75,6 +76,45 @@ TEST_CASE("stores to read-only memory vanish") {
   CHECK(copy(m, kData, 0x20000000) == 0);
   CHECK(copy(m, 0x20000000, kData) == 0x2222222222222222);
   CHECK(m.gpr(kRax) == 0x2222222222222222);
+}
+
+TEST_CASE("stores to pages that may be executed: with code, without, read-only, and across their border") {
+  TestMachine m;
+  m.long64(store_often);
+  map_first_gib(m);
+  constexpr uint64_t kValue = 0x1122334455667788;
+  const auto store = [&](uint64_t to, uint64_t value) {
+    m.change([&](CpuRegs& r) {
+      r.rip = TestMachine::address(store_often);
+      r.gpr[kRax] = value;
+      r.gpr[kRdi] = to;
+    });
+    REQUIRE(m.run() == CpuExit::kHalt);
+  };
+  for (const uint64_t to : {kData, kData + 0xff4, kData + 0xfec, kData + 0xff9}) {
+    CAPTURE(to);
+    store(to, kValue);
+    CHECK(m.peek<uint64_t>(to) == kValue);
+    CHECK(m.peek<uint64_t>(to + 8) == kValue);
+    CHECK(m.peek<uint32_t>(to + 16) == 0x55667788);
+    CHECK(m.peek<uint16_t>(to + 20) == 0x7788);
+    CHECK(m.peek<uint8_t>(to + 22) == 0x88);
+    CHECK(m.peek<uint64_t>(to + 23) == kValue);
+  }
+  // The engine's TLB is as expected, and such stores do without the engine.
+  CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().stores == 1);
+  alignas(4096) static std::array<std::byte, 0x1000> rom;
+  rom.fill(std::byte{0x22});
+  REQUIRE(m.cpu->map_memory(Gpa{0x20000000}, rom, false));
+  store(0x20000000, kValue);
+  CHECK(std::all_of(rom.begin(), rom.end(), [](std::byte each) { return each == std::byte{0x22}; }));
+  // Code comes into a page that was stored to so, runs, and is changed.
+  for (const uint32_t value : {0x11u, 0x22u, 0x33u}) {
+    store(kData + 0x40, uint64_t{0xf4} << 40 | uint64_t{value} << 8 | 0xbb);  // mov $value, %ebx; hlt
+    m.change([](CpuRegs& r) { r.rip = kData + 0x48; });
+    REQUIRE(m.run() == CpuExit::kHalt);
+    CHECK(m.gpr(kRbx) == value);
+  }
 }
 
 TEST_CASE("code that a store changes, in its own block, and through another mapping") {

@@ -501,6 +501,15 @@ snippet movss_shadow
   jmp 2f
 2:
 .endm
+# RAX goes to RDI and behind it, in all widths; each store but the first finds the page in the TLB.
+snippet store_often
+  movq %rax, (%rdi)
+  movq %rax, 8(%rdi)
+  movl %eax, 16(%rdi)
+  movw %ax, 20(%rdi)
+  movb %al, 22(%rdi)
+  movq %rax, 23(%rdi)
+  hlt
 snippet reload_cr3
   movq %cr3, %rax
   movq %rax, %cr3
