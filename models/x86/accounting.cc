@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "models/base/check.h"
+#include "models/x86/live_state.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
@@ -270,7 +271,8 @@ void SoftCpu::wait_for_if() {
   uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
   if (!current_->interrupt || (flags & flag::kIf) || !calls_gate_ || !block_code_.all_reworked()) return;
   if (!point_hooks_.empty()) return;  // blocks have tags, but are not reworked
-  if (state().long_mode()) gate_.state().waiting = 1;
+  // No copy of the state for this: other modes come here at each block.
+  if (live_env_ && LiveState(live_env_, engine_->layout()).long_mode()) gate_.state().waiting = 1;
 }
 
 // Ends that: who is called does not know what will happen to IF.

@@ -26,6 +26,7 @@ class LiveState {
   bool single_steps() const { return (get<uint64_t>(at_.rflags) & flag::kTf) != 0; }
   unsigned cpl() const { return hflags() & 3; }
   bool shadow() const { return (hflags() & State::kInhibit) != 0; }
+  bool long_mode() const { return (get<uint64_t>(at_.efer) & efer::kLma) != 0; }
   bool code64() const { return (hflags() & State::kCs64) != 0; }
   uint64_t linear_rip() const {
     return code64() ? rip() : (get<uint64_t>(at_.seg + 24 * kCs + 8) + rip()) & 0xffffffff;
