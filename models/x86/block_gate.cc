@@ -12,12 +12,14 @@
 #include "models/x86/code_mappings.h"
 
 #if defined(__x86_64__)
+// NOLINTBEGIN(readability-identifier-naming): labels of block_gate.S
 extern "C" {
 extern const unsigned char xensim_gate_begin[], xensim_gate_counted[], xensim_gate_repeated[], xensim_gate_end[];
 extern const unsigned char xensim_gate_rdtsc[], xensim_gate_rdtscp[], xensim_gate_pause[], xensim_gate_sti[],
     xensim_gate_flags[], xensim_gate_iret_real[], xensim_gate_iret[], xensim_gate_sysret[], xensim_gate_store_8[],
     xensim_gate_store_16[], xensim_gate_store_32[], xensim_gate_store_64[];
 }
+// NOLINTEND(readability-identifier-naming)
 #endif
 
 namespace xensim::x86 {
