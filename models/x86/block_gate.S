@@ -6,16 +6,13 @@
 #if defined(__x86_64__)
 
     .text
-    .globl xensim_gate_begin, xensim_gate_counted, xensim_gate_repeated, xensim_gate_end
-    .globl xensim_gate_rdtsc, xensim_gate_rdtscp, xensim_gate_pause
-    .globl xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
-    .hidden xensim_gate_begin, xensim_gate_counted, xensim_gate_repeated, xensim_gate_end
-    .hidden xensim_gate_rdtsc, xensim_gate_rdtscp, xensim_gate_pause
-    .globl xensim_gate_store_8, xensim_gate_store_16, xensim_gate_store_32, xensim_gate_store_64
-    .hidden xensim_gate_store_8, xensim_gate_store_16, xensim_gate_store_32, xensim_gate_store_64
-    .hidden xensim_gate_sti, xensim_gate_flags, xensim_gate_iret_real, xensim_gate_iret, xensim_gate_sysret
+    .macro label name
+    .globl xensim_gate_\name
+    .hidden xensim_gate_\name
+xensim_gate_\name:
+    .endm
 
-xensim_gate_begin:
+    label begin
     mov %edx, %eax
     shr $GATE_NUMBER_BITS, %eax
     sub $1, %eax
@@ -35,7 +32,7 @@ xensim_gate_begin:
     ret
 
 /* From a block that has taken its charge itself, and more than there was: it is given back. */
-xensim_gate_counted:
+    label counted
     lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
     mov (%rsp), %r8
     mov -GATE_COUNTED_TAG(%r8), %edx
@@ -46,7 +43,7 @@ xensim_gate_counted:
     jmp look
 
 /* From a repeated instruction, whose iterations were not given, or are all used up: then one too many was taken. */
-xensim_gate_repeated:
+    label repeated
     lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
     mov (%rsp), %r8
     mov -GATE_REPEATED_TAG(%r8), %edx
@@ -80,12 +77,12 @@ look:
     test %al, %al
     .endm
 
-xensim_gate_rdtsc:
+    label rdtsc
     serve GATE_SERVE_RDTSC
     jnz served
     jmp *GATE_RDTSC(%rcx)
 
-xensim_gate_rdtscp:
+    label rdtscp
     serve GATE_SERVE_RDTSCP
     jnz served
     jmp *GATE_RDTSCP(%rcx)
@@ -93,7 +90,7 @@ served:
     ret
 
 /* The engine's does not return either: a PAUSE ends its block. */
-xensim_gate_pause:
+    label pause
     serve GATE_SERVE_PAUSE
     jnz 1f
     jmp *GATE_PAUSE(%rcx)
@@ -103,7 +100,7 @@ xensim_gate_pause:
 
 /* Before the engine's function for an instruction that may set IF, with its arguments, of which there are three at most. */
     .macro opens name, function
-xensim_gate_\name:
+    label \name
     lea xensim_gate_begin - GATE_PAGE(%rip), %rcx
     cmpl $0, GATE_WAITING(%rcx)
     jne 1f
@@ -129,7 +126,7 @@ xensim_gate_\name:
 /* In place of the engine's function for a store that its TLB does not let pass: the processor's state, the address, the value, and the
    access's use. All stores to a page that may be executed come here, for the engine does not see that it holds no code. */
     .macro store bits, register, function
-xensim_gate_store_\bits:
+    label store_\bits
     lea xensim_gate_begin - GATE_PAGE(%rip), %r9
     cmpl $1, GATE_STORES(%r9)
     jne 2f
@@ -160,33 +157,36 @@ xensim_gate_store_\bits:
     mov \register, (%rsi, %r11)
     ret
 1:  jmp *\function(%r9)
-2:  jb prove_\bits
+2:  ja 1b
+    call prove
     jmp *\function(%r9)
+    .endm
 
-/* Not yet known whether the engine's TLB is as expected. */
-prove_\bits:
+/* Not yet known whether the engine's TLB is as expected. Leaves a store's arguments, and the State in r9, as they are. */
+prove:
     push %rdi
     push %rsi
     push %rdx
     push %rcx
     push %r8
+    sub $8, %rsp
     mov %ecx, %edx
     mov %r9, %rcx
     call *GATE_PROVE(%r9)
+    add $8, %rsp
     pop %r8
     pop %rcx
     pop %rdx
     pop %rsi
     pop %rdi
     lea xensim_gate_begin - GATE_PAGE(%rip), %r9
-    jmp *\function(%r9)
-    .endm
+    ret
 
     store 8, %dl, GATE_STORE_8
     store 16, %dx, GATE_STORE_16
     store 32, %edx, GATE_STORE_32
     store 64, %rdx, GATE_STORE_64
-xensim_gate_end:
+    label end
 
 #endif
 

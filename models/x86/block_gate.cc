@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "models/base/check.h"
 #include "models/base/types.h"
 #include "models/x86/block_gate_layout.h"
 #include "models/x86/block_table.h"
@@ -92,7 +93,9 @@ bool BlockGate::move_near_code() {
   void* pages = pages_near_code(2 * kPageSize);
   if (!pages) return false;
   auto* code = static_cast<unsigned char*>(pages) + kPageSize;
-  std::memcpy(code, xensim_gate_begin, static_cast<size_t>(xensim_gate_end - xensim_gate_begin));
+  const auto bytes = static_cast<size_t>(xensim_gate_end - xensim_gate_begin);
+  XS_CHECK(bytes <= kPageSize);
+  std::memcpy(code, xensim_gate_begin, bytes);
   if (mprotect(code, kPageSize, PROT_READ | PROT_EXEC) != 0) {
     munmap(pages, 2 * kPageSize);
     return false;
