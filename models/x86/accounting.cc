@@ -267,12 +267,12 @@ bool SoftCpu::take_interrupt() {
 // Where IF is what keeps an interrupt away, blocks need no look until an instruction may set it. In long mode these are
 // few, and all call the gate; but a block that was left as it is does not.
 void SoftCpu::wait_for_if() {
-  uint64_t flags = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
-  if (!current_->interrupt || (flags & flag::kIf) || !calls_gate_ || !block_code_.all_reworked()) return;
+  if (!current_->interrupt || !calls_gate_ || !block_code_.all_reworked()) return;
   if (!point_hooks_.empty()) return;  // blocks have tags, but are not reworked
   // No copy of the state for this: other modes come here at each block.
-  if (live_env_ && LiveState(live_env_, engine_->layout()).long_mode()) gate_.state().waiting = 1;
+  if (!live_env_) return;
+  const LiveState live(live_env_, engine_->layout());
+  if (live.long_mode() && !live.interrupts_on()) gate_.state().waiting = 1;
 }
 
 // Ends that: who is called does not know what will happen to IF.

@@ -23,6 +23,7 @@ class LiveState {
   void set_rip(uint64_t value) { std::memcpy(base_ + at_.rip, &value, sizeof value); }
   uint64_t cr4() const { return get<uint64_t>(at_.cr + 8 * 4); }
   uint64_t tsc_aux() const { return get<uint64_t>(at_.tsc_aux); }
+  bool interrupts_on() const { return (get<uint64_t>(at_.rflags) & flag::kIf) != 0; }
   bool single_steps() const { return (get<uint64_t>(at_.rflags) & flag::kTf) != 0; }
   unsigned cpl() const { return hflags() & 3; }
   bool shadow() const { return (hflags() & State::kInhibit) != 0; }
