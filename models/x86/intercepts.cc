@@ -44,6 +44,18 @@ bool is_general_in_sse_maps(std::span<const uint8_t> bytes) {
   return at(i) == 0x0f && at(i + 1) == 0x38 && is_any_of(at(i + 2), {0xf0, 0xf1, 0xf6});
 }
 
+// SoftCpu::in_block_ while the client is called.
+class InBlock {
+ public:
+  InBlock(bool& flag, bool inside) : flag_(flag) { flag_ = inside; }
+  ~InBlock() { flag_ = false; }
+  InBlock(const InBlock&) = delete;
+  InBlock& operator=(const InBlock&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 void SoftCpu::stop(CpuExit exit) {
@@ -199,10 +211,8 @@ void SoftCpu::on_intercept(unsigned exit_code) {
 // In the middle of a block: what the client asks for meanwhile acts at its end, whichever way the instruction is
 // served.
 uint64_t SoftCpu::read_tsc() {
-  in_block_ = true;
-  const uint64_t tsc = client_.rdtsc(VcpuId{loaded_});
-  in_block_ = false;
-  return tsc;
+  const InBlock inside(in_block_, true);
+  return client_.rdtsc(VcpuId{loaded_});
 }
 
 void SoftCpu::serve_rdtsc(bool with_aux) {
@@ -386,9 +396,8 @@ uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
   uint64_t value = ~uint64_t{0};
   begin_hook();
   guarded([&] {
-    in_block_ = block_ != nullptr;
+    const InBlock inside(in_block_, block_ != nullptr);
     value = client_.mmio_read(VcpuId{loaded_}, Gpa{gpa}, bytes);
-    in_block_ = false;
   });
   end_hook();
   return value;
@@ -397,9 +406,8 @@ uint64_t SoftCpu::mmio_load(uint64_t gpa, unsigned bytes) {
 void SoftCpu::mmio_store(uint64_t gpa, unsigned bytes, uint64_t value) {
   begin_hook();
   guarded([&] {
-    in_block_ = block_ != nullptr;
+    const InBlock inside(in_block_, block_ != nullptr);
     client_.mmio_write(VcpuId{loaded_}, Gpa{gpa}, bytes, value);
-    in_block_ = false;
   });
   end_hook();
 }

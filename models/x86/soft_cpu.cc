@@ -104,7 +104,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   error_.clear();
   block_ = nullptr;
   done_ = open_ = 0;
-  stepping_ = stepped_ = in_block_ = false;
+  stepping_ = stepped_ = false;
   rep_pc_ = kNone;
   gate_.state().last = 0;
   look_at_blocks();
