@@ -243,20 +243,34 @@ TEST_CASE("limit_slice and request_stop act before the next instruction") {
   CHECK(m.run() == CpuExit::kHalt);
 }
 
+namespace {
+
+// Accesses to a device among instructions that do nothing.
+void begin_mmio_nops(TestMachine& m) {
+  m.long64(mmio_nops);
+  REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
+  m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+}
+
+// Until something else than the slice's end stops it.
+CpuExit run_slices(TestMachine& m, uint64_t slice) {
+  CpuExit exit = CpuExit::kSlice;
+  for (unsigned steps = 1; exit == CpuExit::kSlice && steps < 100; ++steps) exit = m.run(slice);
+  return exit;
+}
+
+}  // namespace
+
 TEST_CASE("a request from an MMIO access acts at the end of its block, however the run is cut") {
   for (const uint64_t slice : {1, 2, 1000}) {
     CAPTURE(slice);
     TestMachine m;
-    m.long64(mmio_nops);
-    REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
-    m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+    begin_mmio_nops(m);
     bool once = true;
     m.on_call = [&](VcpuId) {
       if (std::exchange(once, false)) m.cpu->request_stop();
     };
-    uint64_t steps = 0;
-    CpuExit exit = CpuExit::kSlice;
-    while (exit == CpuExit::kSlice && ++steps < 100) exit = m.run(slice);
+    CpuExit exit = run_slices(m, slice);
     if (slice == 1000) {
       CHECK(exit == CpuExit::kStopped);
       CHECK(m.count() == 5);
@@ -275,14 +289,9 @@ TEST_CASE("an INIT that an MMIO access brings about comes at the end of its bloc
   for (const uint64_t slice : {1, 2, 1000}) {
     CAPTURE(slice);
     TestMachine m;
-    m.long64(mmio_nops);
-    REQUIRE(m.cpu->map_mmio(Gpa{0x800000}, 0x1000));
-    m.poke<uint64_t>(kPageTables + 0x2000 + 8 * 4, 0x800087);
+    begin_mmio_nops(m);
     m.on_call = [&](VcpuId vcpu) { m.cpu->init(vcpu); };
-    uint64_t steps = 0;
-    CpuExit exit = CpuExit::kSlice;
-    while (exit == CpuExit::kSlice && ++steps < 100) exit = m.run(slice);
-    CHECK(exit == CpuExit::kHalt);
+    CHECK(run_slices(m, slice) == CpuExit::kHalt);
     CHECK(m.count() == 5);
     CHECK(m.log.size() == 1);
     CHECK(m.regs().rip == 0xfff0);
