@@ -124,7 +124,8 @@ served:
     opens sysret, GATE_SYSRET
 
 /* In place of the engine's function for a store that its TLB does not let pass: the processor's state, the address, the value, and the
-   access's use. All stores to a page that may be executed come here, for the engine does not see that it holds no code. */
+   access's use. The first store to each page comes here, and the engine goes a long way to find that the page holds no code; where it
+   may be executed, or code is near it, each store does. Where it never held any, the mark is taken off and they pass. */
     .macro store bits, register, function
     label store_\bits
     lea xensim_gate_begin - GATE_PAGE(%rip), %r9
@@ -139,8 +140,6 @@ served:
     add GATE_TLB + 8(%rdi, %rax), %r10
     mov %rsi, %r11
     and $-4096, %r11
-    cmp %r11, GATE_ENTRY_CODE(%r10)
-    jne 1f
     or $GATE_SEES_STORES, %r11
     cmp %r11, GATE_ENTRY_WRITE(%r10)
     jne 1f
@@ -153,6 +152,7 @@ served:
     mov GATE_CODE_PAGES(%r9), %rax
     bt %r11, (%rax)
     jc 1f
+    andq $~GATE_SEES_STORES, GATE_ENTRY_WRITE(%r10)
     mov GATE_ENTRY_ADDEND(%r10), %r11
     mov \register, (%rsi, %r11)
     ret

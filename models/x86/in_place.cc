@@ -62,8 +62,8 @@ bool SoftCpu::pause_in_place(LiveState& live, uint64_t length) {
   return true;
 }
 
-// At a store that the engine's TLB does not let pass: is what block_gate.S would make of it what memory_ knows? Of such
-// stores some are to pages that may be executed, and one will do.
+// At a store that the engine's TLB does not let pass: is what block_gate.S would make of it what memory_ knows? One that
+// the engine only wants to see will do.
 void SoftCpu::prove_stores(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state) {
   const auto word = [](const std::byte* at) {
     uint64_t value;
@@ -80,8 +80,7 @@ void SoftCpu::prove_stores(std::byte* env, uint64_t address, uint32_t use, Block
   }
   const auto* entry =
       reinterpret_cast<const std::byte*>(word(table + 8) + (address >> (kPageShift - GATE_ENTRY_SHIFT) & mask));
-  const bool sees = word(entry + GATE_ENTRY_WRITE) == (page | GATE_SEES_STORES);
-  if (!sees || word(entry + GATE_ENTRY_CODE) != page) return;
+  if (word(entry + GATE_ENTRY_WRITE) != (page | GATE_SEES_STORES)) return;
   const auto& cpu = *static_cast<const SoftCpu*>(state->owner);
   const std::byte* const host = cpu.memory_.ram(word(entry + GATE_ENTRY_PHYSICAL));
   state->stores = host && reinterpret_cast<uint64_t>(host) == page + word(entry + GATE_ENTRY_ADDEND) ? 1 : 2;

@@ -250,7 +250,7 @@ void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
     new_page = true;
   }
   // Through a mapping that was written to while the page held no code, stores go the fast way: the engine looks for
-  // such entries of its TLB under the code's own virtual address alone.
+  // such entries of its TLB under the code's own virtual address alone, and block_gate.S makes more of them.
   if (new_page) engine_.flush_tlb();
 }
 

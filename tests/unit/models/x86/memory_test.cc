@@ -146,19 +146,28 @@ TEST_CASE("code that a store changes, in its own block, and through another mapp
 }
 
 TEST_CASE("code in a page that was written through another mapping before it held any") {
-  TestMachine m;
-  m.long64(smc_writer);
-  constexpr uint64_t kBody = 0x260000;
-  const uint8_t body[] = {0x90, 0x11, 0, 0, 0, 0xc3};  // the first store makes it mov $0x11, %ebx
-  std::memcpy(m.ram.data() + kBody, body, sizeof body);
-  m.poke<uint64_t>(m.page_entry_at(0x250000), kBody | 0x8000000000000003);
-  m.change([&](CpuRegs& r) {
-    r.gpr[kRax] = kBody;
-    r.gpr[kRdx] = 0x250000;
-  });
-  REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-  CHECK(m.gpr(kR8) == 0x11);
-  CHECK(m.gpr(kRbx) == 0x22);
+  for (const bool code_is_near : {false, true}) {
+    CAPTURE(code_is_near);
+    TestMachine m;
+    m.long64(smc_writer);
+    constexpr uint64_t kBody = 0x260000, kNear = kBody + 0x1000;
+    if (code_is_near) {
+      m.poke<uint8_t>(kNear, 0xf4);
+      m.change([](CpuRegs& r) { r.rip = kNear; });
+      REQUIRE(m.run() == CpuExit::kHalt);
+    }
+    const uint8_t body[] = {0x90, 0x11, 0, 0, 0, 0xc3};  // the first store makes it mov $0x11, %ebx
+    std::memcpy(m.ram.data() + kBody, body, sizeof body);
+    m.poke<uint64_t>(m.page_entry_at(0x250000), kBody | 0x8000000000000003);
+    m.change([&](CpuRegs& r) {
+      r.rip = TestMachine::address(smc_writer);
+      r.gpr[kRax] = kBody;
+      r.gpr[kRdx] = 0x250000;
+    });
+    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+    CHECK(m.gpr(kR8) == 0x11);
+    CHECK(m.gpr(kRbx) == 0x22);
+  }
 }
 
 TEST_CASE("arithmetic on general registers that CPUID announces, with and without CR4.OSFXSR") {
