@@ -153,8 +153,9 @@ class CompareCommand final : public Command {
   }
 
   Status compare_with(const std::string& flavour, Output& output) {
-    XS_TRY(const Side left, here(flavour));
+    // The real one first: where it cannot run, that is said at once.
     XS_TRY(Transcript answer, run_real(*find_real_one(flavour), run_, guests_, real_));
+    XS_TRY(const Side left, here(flavour));
     show(output, left, {answer.versions, std::move(answer.lines)});
     return {};
   }

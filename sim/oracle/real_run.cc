@@ -41,10 +41,12 @@ std::vector<std::string> command_line(const RealOne& real, const OracleRun& run,
 }
 
 // Its lines begin with the stems of the images' names, which need not be the run's.
-Result<Transcript> read_answer(const RealOne& real, const OracleRun& run, const std::string& text) {
+Result<Transcript> read_answer(const RealOne& real, const OracleRun& run, const std::string& folder,
+                               const std::string& text) {
   const size_t end = text.find('\n');
   if (!text.starts_with("# ") || end == std::string::npos) {
-    return environment_error(fmt::format("{} printed no transcript", real.script));
+    return environment_error(fmt::format(
+        "{}/{} printed no transcript; is it xensim's own? XENSIM_ORACLES says where it is looked for", folder, real.script));
   }
   return parse_transcript(std::string(real.script), fmt::format("{}\n# run: {}\n{}", text.substr(0, end),
                                                                 format_oracle_run(run), text.substr(end + 1)));
@@ -64,7 +66,7 @@ Result<Transcript> run_real(const RealOne& real, const OracleRun& run, const std
     return environment_error(spawned.last_note.empty() ? fmt::format("{} died ({})", real.script, spawned.status)
                                                        : spawned.last_note);
   }
-  return read_answer(real, run, spawned.out);
+  return read_answer(real, run, options.folder, spawned.out);
 }
 
 }  // namespace xensim::sim

@@ -84,7 +84,9 @@ TEST_CASE("what went wrong is told in the script's last words, by kind") {
   CHECK(refused("echo no >&2; exit 3").kind == ErrorKind::kEnvironment);
   CHECK(refused("echo no >&2; exit 2").kind == ErrorKind::kInput);
   CHECK(refused("kill -9 $$").message == "kvm-oracle died (137)");
-  CHECK(refused("echo hello").message == "kvm-oracle printed no transcript");
+  const std::string other = refused("echo hello").message;
+  CHECK(other.find("/kvm-oracle printed no transcript") != std::string::npos);
+  CHECK(other.find("XENSIM_ORACLES") != std::string::npos);
   CHECK(refused("echo '# KVM'").kind == ErrorKind::kInput);  // no line of a guest
 }
 
