@@ -82,16 +82,26 @@ static void window(const char* what) {
 
 static void show_via(uint64_t value, const char* what) { SHOW_AS(xs_hvm_set_param(HVM_PARAM_CALLBACK_IRQ, value), "callback %s", what); }
 
+/* The real thing's other thread may look at the line late, and raise it a second time: then it is asked again. */
+static void sent_to(unsigned vector, const char* what) {
+  for (unsigned again = 0; again < 4; again++) {
+    taken[vector] = 0;
+    xs_send(ipi);
+    wait();
+    xs_cli();
+    if (taken[vector] < 2) break;
+  }
+  window(what);
+}
+
 static void by_pin(unsigned pin, unsigned vector) {
   route(pin, vector | LEVEL);
-  xs_send(ipi);
-  window("level, sent");
+  sent_to(vector, "level, sent");
   lazy = 2;
   xs_send(ipi);
   window("level, two leave it pending");
   calls = 0;
-  xs_send(ipi);
-  window("level, sent, no call in the handler");
+  sent_to(vector, "level, sent, no call in the handler");
   calls = 1;
   route(pin, vector | LEVEL | MASKED);
   xs_send(ipi);
