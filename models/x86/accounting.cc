@@ -66,9 +66,18 @@ std::vector<uint8_t> SoftCpu::code_at(uint64_t linear, uint32_t size) {
 // Between two runs: forgets all blocks where they have become too many, and their translations, which know them.
 void SoftCpu::make_room() {
   constexpr size_t kMostBlocks = 1 << 21;
-  if (blocks_.entries() <= kMostBlocks) return;
+  if (blocks_.entries() > kMostBlocks) {
+    flush_code();
+    blocks_.clear();
+  } else if (finder_.newest() > call_sites_.code_begin() + (call_sites_.code_end() - call_sites_.code_begin()) / 2) {
+    // The engine drops all code by itself where it has no more room, and would not say so.
+    flush_code();
+  }
+}
+
+void SoftCpu::flush_code() {
   engine_->flush_code();
-  blocks_.clear();
+  finder_.forget_code();
 }
 
 void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
@@ -98,7 +107,7 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
 // What the gate does not let pass.
 const void* SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
                                 const void* returns_to) {
-  auto& cpu = *static_cast<SoftCpu*>(state->owner);
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
   if (cpu.on_repeat(pc, size_or_tag)) return returns_to;
   cpu.begin_hook();
   cpu.synced_ = false;
@@ -121,6 +130,8 @@ const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* return
   if (!blocks_.find(pc, size)) on_new_block(pc, size, 0);
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
   if (!code_as_is_ && block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
+    finder_.set_code(call_sites_.code_begin(), call_sites_.code_end());
+    finder_.on_new_code(reinterpret_cast<uintptr_t>(returns_to));
     const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
                           : block.starts_with_rep() && block.special == Block::kNone ? BlockCode::Counting::kIterations
                                                                                      : BlockCode::Counting::kGate;
@@ -283,7 +294,7 @@ void SoftCpu::look_at_blocks() {
 }
 
 void SoftCpu::interrupts_may_open(BlockGate::State* state) {
-  auto& cpu = *static_cast<SoftCpu*>(state->owner);
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
   cpu.begin_hook();
   cpu.look_at_blocks();
   cpu.end_hook();

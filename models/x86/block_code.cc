@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "models/x86/block_gate_layout.h"
+#include "models/x86/block_note.h"
 #include "models/x86/block_table.h"
 #include "models/x86/code_reader.h"
 
@@ -69,11 +70,14 @@ BlockCode::BlockCode(const BlockGate& gate) : gate_(gate) {
   redirected_ = {{{from.rdtsc, to.rdtsc, 0},
                   {from.rdtscp, to.rdtscp, 0},
                   {from.pause, to.pause, kMovEsi},
+                  {from.lookup, to.lookup, 0},
                   {from.sti, to.sti, 0},
                   {from.flags, to.flags, kMovEdx},
                   {from.iret_real, to.iret_real, kMovEsi},
                   {from.iret, to.iret, kMovEdx},
                   {from.sysret, to.sysret, kMovEsi}}};
+  loads_ = {
+      {{from.load_8, to.load_8}, {from.load_16, to.load_16}, {from.load_32, to.load_32}, {from.load_64, to.load_64}}};
   stores_ = {{{from.store_8, to.store_8},
               {from.store_16, to.store_16},
               {from.store_32, to.store_32},
@@ -85,7 +89,7 @@ bool BlockCode::is_check(const uint8_t* at) const {
   CodeReader code(at + kCheckBytes);
   return code.read({0xe8}, 4) && code.target() == reinterpret_cast<uintptr_t>(gate_.state().functions.check) &&
          code.read({0x33, 0xf6}, 0) && code.read({0x48, 0xbf}, 8) &&
-         code.value() == reinterpret_cast<uintptr_t>(gate_.state().engine);
+         code.value() == reinterpret_cast<uintptr_t>(gate_.state().program.engine);
 }
 
 // The hook's call with its arguments, and the check that follows it; empty: it looks otherwise.
@@ -99,7 +103,8 @@ std::span<uint8_t> BlockCode::beginning(const Call& call) const {
                       (code.read({0x48, 0xbe}, 8) && code.value() == call.pc) ||
                       (code.read({0x48, 0x8d, 0x35}, 4) && code.target() == call.pc) ||
                       (code.read({0xbe}, 4) && code.value() == call.pc);
-  if (!has_pc || !code.read({0x48, 0xbf}, 8) || code.value() != reinterpret_cast<uintptr_t>(gate_.state().engine))
+  if (!has_pc || !code.read({0x48, 0xbf}, 8) ||
+      code.value() != reinterpret_cast<uintptr_t>(gate_.state().program.engine))
     return {};
   auto* begin = const_cast<uint8_t*>(code.at());
   return {begin, call.returns_to + kCheckBytes};
@@ -170,6 +175,12 @@ bool BlockCode::rework_call(uint8_t* at) const {
     if (uint8_t* begin = at + kNearBytes - kCheckBytes; is_check(begin)) fill({begin, kCheckBytes});
     return true;
   }
+  for (const auto& [from, to] : loads_) {
+    if (target != from || !from || !to) continue;
+    // Behind the last argument, where in the code the load is: near or not.
+    if (code.read({0x48, 0x8d, 0x0d}, 4) || code.read({0x48, 0xb9}, 8)) Writer(at + kNearBytes).distance(to);
+    return true;
+  }
   for (const Redirected& each : redirected_) {
     if (target != each.from || !each.to) continue;
     const bool known = each.load != 0 ? code.read({each.load}, 4) : code.read({0x48, 0x8b, 0xfd}, 0);  // mov %rbp, %rdi
@@ -182,26 +193,14 @@ bool BlockCode::rework_call(uint8_t* at) const {
 
 namespace {
 
-// The rest of the block's code, behind `from`. The engine notes where a block's code is and how long, with the block's
-// address, right before that code. Empty: nothing there looks like it.
+// The rest of the block's code, behind `from`. Empty: nothing before `begin` looks like the block's note.
 std::span<uint8_t> rest_of_block(uint8_t* begin, uint8_t* from, uint64_t pc, uint64_t code_begin, uint64_t code_end) {
-  struct Note {
-    uint64_t pc, others[3];
-    uint64_t code, bytes;
-  };
-  constexpr size_t kMostBetween = 64, kFarthest = 512, kMostBytes = 1 << 18;
-  auto* note = reinterpret_cast<uint8_t*>(reinterpret_cast<uintptr_t>(begin) & ~uintptr_t{7}) - sizeof(Note);
-  const auto first = reinterpret_cast<uintptr_t>(begin), low = std::max<uint64_t>(code_begin, first - kFarthest);
-  for (; reinterpret_cast<uintptr_t>(note) >= low; note -= 8) {
-    Note value;
-    std::memcpy(&value, note, sizeof value);
-    if (value.pc != pc || value.code > first || first - value.code > kMostBetween) continue;
-    if (value.code < reinterpret_cast<uintptr_t>(note) + sizeof value || value.bytes > kMostBytes) continue;
-    const uint64_t end = value.code + value.bytes, start = reinterpret_cast<uintptr_t>(from);
-    if (end < start || end > code_end) return {};
-    return {from, end - start};
-  }
-  return {};
+  constexpr size_t kMostBetween = 64, kMostBytes = 1 << 18;
+  const BlockNote* note = BlockNote::find(begin, pc, kMostBetween, code_begin);
+  if (!note || note->code_bytes > kMostBytes) return {};
+  const uint64_t end = note->code + note->code_bytes, start = reinterpret_cast<uintptr_t>(from);
+  if (end < start || end > code_end) return {};
+  return {from, end - start};
 }
 
 }  // namespace

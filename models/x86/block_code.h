@@ -51,8 +51,8 @@ class BlockCode {
     const void *from, *to;
     uint8_t load;  // opcode of the load of the last argument, a constant; 0: the state is the only one
   };
-  std::array<Redirected, 8> redirected_;
-  std::array<std::pair<const void*, const void*>, 4> stores_;  // from, to
+  std::array<Redirected, 9> redirected_;
+  std::array<std::pair<const void*, const void*>, 4> loads_, stores_;  // from, to
   bool all_reworked_ = true;
   uint64_t rewritten_ = 0;
 };

@@ -5,6 +5,10 @@
 
 #if defined(__x86_64__)
 
+    .set gate_next, GATE_FUNCTIONS
+#define XS_ENGINE_FUNCTION(name, symbol) .set gate_of_##name, gate_next; .set gate_next, gate_next + 8
+#include "models/x86/engine_functions.def"
+
     .text
     .macro label name
     .globl xensim_gate_\name
@@ -60,7 +64,7 @@ look:
     mov %rax, (%rsp)
     mov GATE_ENGINE(%rcx), %rdi
     xor %esi, %esi
-    jmp *GATE_CHECK(%rcx)
+    jmp *gate_of_check(%rcx)
 
 /* In place of the engine's function for an instruction, with its arguments: the processor's state, and one more. Flags: was it served? */
     .macro serve what
@@ -80,12 +84,12 @@ look:
     label rdtsc
     serve GATE_SERVE_RDTSC
     jnz served
-    jmp *GATE_RDTSC(%rcx)
+    jmp *gate_of_rdtsc(%rcx)
 
     label rdtscp
     serve GATE_SERVE_RDTSCP
     jnz served
-    jmp *GATE_RDTSCP(%rcx)
+    jmp *gate_of_rdtscp(%rcx)
 served:
     ret
 
@@ -93,10 +97,15 @@ served:
     label pause
     serve GATE_SERVE_PAUSE
     jnz 1f
-    jmp *GATE_PAUSE(%rcx)
+    jmp *gate_of_pause(%rcx)
 1:  add $8, %rsp
-    call *GATE_LOOKUP(%rcx)
+    call *gate_of_lookup(%rcx)
     jmp *%rax
+
+/* In place of the engine's function that finds the next block's code, with its argument: the processor's state. */
+    label lookup
+    lea xensim_gate_begin - GATE_PAGE(%rip), %rsi
+    jmp *GATE_FIND(%rsi)
 
 /* Before the engine's function for an instruction that may set IF, with its arguments, of which there are three at most. */
     .macro opens name, function
@@ -117,20 +126,63 @@ served:
     jmp *\function(%rcx)
     .endm
 
-    opens sti, GATE_STI
-    opens flags, GATE_FLAGS
-    opens iret_real, GATE_IRET_REAL
-    opens iret, GATE_IRET
-    opens sysret, GATE_SYSRET
+    opens sti, gate_of_sti
+    opens flags, gate_of_flags
+    opens iret_real, gate_of_iret_real
+    opens iret, gate_of_iret
+    opens sysret, gate_of_sysret
 
-/* In place of the engine's function for a store that its TLB does not let pass: the processor's state, the address, the value, and the
-   access's use. The first store to each page comes here, and the engine goes a long way to find that the page holds no code; where it
-   may be executed, or code is near it, each store does. Where it never held any, the mark is taken off and they pass. */
+/* Is the last byte of an access in another page? Flags, and r11. */
+    .macro crosses bits
+    lea \bits / 8 - 1(%rsi), %r11
+    xor %rsi, %r11
+    test $-4096, %r11
+    .endm
+
+/* In place of the engine's function for a load that its TLB does not let pass: the processor's state, the address, the access's use,
+   and where the engine would restore the state from. */
+    .macro load bits, move, register, function
+    label load_\bits
+    lea xensim_gate_begin - GATE_PAGE(%rip), %r9
+    cmpl $1, GATE_TLB_KNOWN(%r9)
+    jne 1f
+    crosses \bits
+    jnz 1f
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %r9
+    mov %r9, %rcx
+    mov $GATE_FILL_READ, %r8d
+    call *GATE_FILL(%r9)
+    pop %r9
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    test %rax, %rax
+    jz 1f
+    \move (%rax), \register
+    ret
+1:  jmp *\function(%r9)
+    .endm
+
+    load 8, movzbl, %eax, gate_of_load_8
+    load 16, movzwl, %eax, gate_of_load_16
+    load 32, movl, %eax, gate_of_load_32
+    load 64, movq, %rax, gate_of_load_64
+
+/* In place of the engine's function for a store that its TLB does not let pass: the processor's state, the address, the value, the
+   access's use, and as above. The first store to each page comes here, and the engine goes a long way to find that the page holds no
+   code; where it may be executed, or code is near it, each store does. Where it never held any, the mark is taken off and they pass. */
     .macro store bits, register, function
     label store_\bits
     lea xensim_gate_begin - GATE_PAGE(%rip), %r9
-    cmpl $1, GATE_STORES(%r9)
+    cmpl $1, GATE_TLB_KNOWN(%r9)
     jne 2f
+    crosses \bits
+    jnz 1f
     mov %ecx, %eax
     and $GATE_TLB_USES, %eax
     shl $4, %eax
@@ -142,11 +194,7 @@ served:
     and $-4096, %r11
     or $GATE_SEES_STORES, %r11
     cmp %r11, GATE_ENTRY_WRITE(%r10)
-    jne 1f
-    lea \bits / 8 - 1(%rsi), %r11
-    xor %rsi, %r11
-    test $-4096, %r11
-    jnz 1f
+    jne 3f
     mov GATE_ENTRY_PHYSICAL(%r10), %r11
     shr $12, %r11
     mov GATE_CODE_PAGES(%r9), %rax
@@ -160,7 +208,32 @@ served:
 2:  ja 1b
     call prove
     jmp *\function(%r9)
+3:  call fill_for_store
+    test %rax, %rax
+    jz 1b
+    mov \register, (%rax)
+    ret
     .endm
+
+/* The host address of a store, or 0. Leaves its arguments, and the State in r9, as they are. */
+fill_for_store:
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %r8
+    push %r9
+    mov %ecx, %edx
+    mov %r9, %rcx
+    mov $GATE_FILL_WRITE, %r8d
+    call *GATE_FILL(%r9)
+    pop %r9
+    pop %r8
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    ret
 
 /* Not yet known whether the engine's TLB is as expected. Leaves a store's arguments, and the State in r9, as they are. */
 prove:
@@ -182,10 +255,10 @@ prove:
     lea xensim_gate_begin - GATE_PAGE(%rip), %r9
     ret
 
-    store 8, %dl, GATE_STORE_8
-    store 16, %dx, GATE_STORE_16
-    store 32, %edx, GATE_STORE_32
-    store 64, %rdx, GATE_STORE_64
+    store 8, %dl, gate_of_store_8
+    store 16, %dx, gate_of_store_16
+    store 32, %edx, gate_of_store_32
+    store 64, %rdx, gate_of_store_64
     label end
 
 #endif

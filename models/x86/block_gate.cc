@@ -16,9 +16,8 @@
 // NOLINTBEGIN(readability-identifier-naming): labels of block_gate.S
 extern "C" {
 extern const unsigned char xensim_gate_begin[], xensim_gate_counted[], xensim_gate_repeated[], xensim_gate_end[];
-extern const unsigned char xensim_gate_rdtsc[], xensim_gate_rdtscp[], xensim_gate_pause[], xensim_gate_sti[],
-    xensim_gate_flags[], xensim_gate_iret_real[], xensim_gate_iret[], xensim_gate_sysret[], xensim_gate_store_8[],
-    xensim_gate_store_16[], xensim_gate_store_32[], xensim_gate_store_64[];
+#define XS_REPLACED_FUNCTION(name, symbol) extern const unsigned char xensim_gate_##name[];
+#include "models/x86/engine_functions.def"
 }
 // NOLINTEND(readability-identifier-naming)
 #endif
@@ -27,28 +26,23 @@ namespace xensim::x86 {
 namespace {
 
 static_assert(GATE_NUMBER_BITS == BlockTable::kNumberBits && GATE_PAGE == kPageSize);
-static_assert(offsetof(BlockGate::State, room) == GATE_ROOM && offsetof(BlockGate::State, last) == GATE_LAST &&
-              offsetof(BlockGate::State, repeat_tag) == GATE_REPEAT_TAG &&
-              offsetof(BlockGate::State, repeat_left) == GATE_REPEAT_LEFT &&
-              offsetof(BlockGate::State, slow) == GATE_SLOW && offsetof(BlockGate::State, engine) == GATE_ENGINE &&
-              offsetof(BlockGate::State, serve) == GATE_SERVE && offsetof(BlockGate::State, opens) == GATE_OPENS &&
-              offsetof(BlockGate::State, waiting) == GATE_WAITING &&
-              offsetof(BlockGate::State, stores) == GATE_STORES && offsetof(BlockGate::State, prove) == GATE_PROVE &&
-              offsetof(BlockGate::State, code_pages) == GATE_CODE_PAGES);
-static_assert(offsetof(BlockGate::State, functions.check) == GATE_CHECK &&
-              offsetof(BlockGate::State, functions.rdtsc) == GATE_RDTSC &&
-              offsetof(BlockGate::State, functions.rdtscp) == GATE_RDTSCP &&
-              offsetof(BlockGate::State, functions.pause) == GATE_PAUSE &&
-              offsetof(BlockGate::State, functions.lookup) == GATE_LOOKUP &&
-              offsetof(BlockGate::State, functions.sti) == GATE_STI &&
-              offsetof(BlockGate::State, functions.flags) == GATE_FLAGS &&
-              offsetof(BlockGate::State, functions.iret_real) == GATE_IRET_REAL &&
-              offsetof(BlockGate::State, functions.iret) == GATE_IRET &&
-              offsetof(BlockGate::State, functions.sysret) == GATE_SYSRET &&
-              offsetof(BlockGate::State, functions.store_8) == GATE_STORE_8 &&
-              offsetof(BlockGate::State, functions.store_16) == GATE_STORE_16 &&
-              offsetof(BlockGate::State, functions.store_32) == GATE_STORE_32 &&
-              offsetof(BlockGate::State, functions.store_64) == GATE_STORE_64);
+#define XS_AT(member, place) static_assert(offsetof(BlockGate::State, member) == (place))
+XS_AT(room, GATE_ROOM);
+XS_AT(last, GATE_LAST);
+XS_AT(repeat_tag, GATE_REPEAT_TAG);
+XS_AT(repeat_left, GATE_REPEAT_LEFT);
+XS_AT(waiting, GATE_WAITING);
+XS_AT(tlb_known, GATE_TLB_KNOWN);
+XS_AT(program.engine, GATE_ENGINE);
+XS_AT(program.slow, GATE_SLOW);
+XS_AT(program.serve, GATE_SERVE);
+XS_AT(program.opens, GATE_OPENS);
+XS_AT(program.prove, GATE_PROVE);
+XS_AT(program.code_pages, GATE_CODE_PAGES);
+XS_AT(program.find, GATE_FIND);
+XS_AT(program.fill, GATE_FILL);
+XS_AT(functions, GATE_FUNCTIONS);
+#undef XS_AT
 
 // The same as block_gate.S; the engine's own check comes after it, in the block.
 void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state) {
@@ -60,7 +54,7 @@ void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* sta
     --state->repeat_left;
     state->last = BlockGate::kRepeat;
   } else {
-    state->slow(uc, pc, size_or_tag, state, __builtin_return_address(0));
+    state->program.slow(uc, pc, size_or_tag, state, __builtin_return_address(0));
   }
 }
 
@@ -110,18 +104,10 @@ bool BlockGate::move_near_code() {
   const auto copied = [&](const unsigned char* at) { return code + (at - xensim_gate_begin); };
   counted_ = copied(xensim_gate_counted);
   repeated_ = copied(xensim_gate_repeated);
-  replacements_ = {.rdtsc = copied(xensim_gate_rdtsc),
-                   .rdtscp = copied(xensim_gate_rdtscp),
-                   .pause = state_->functions.lookup ? copied(xensim_gate_pause) : nullptr,
-                   .sti = copied(xensim_gate_sti),
-                   .flags = copied(xensim_gate_flags),
-                   .iret_real = copied(xensim_gate_iret_real),
-                   .iret = copied(xensim_gate_iret),
-                   .sysret = copied(xensim_gate_sysret),
-                   .store_8 = copied(xensim_gate_store_8),
-                   .store_16 = copied(xensim_gate_store_16),
-                   .store_32 = copied(xensim_gate_store_32),
-                   .store_64 = copied(xensim_gate_store_64)};
+#define XS_REPLACED_FUNCTION(name, symbol) replacements_.name = copied(xensim_gate_##name);
+#include "models/x86/engine_functions.def"
+  if (!state_->functions.lookup) replacements_.pause = nullptr;
+  if (!state_->program.find) replacements_.lookup = nullptr;
   return true;
 }
 
@@ -132,14 +118,7 @@ bool BlockGate::move_near_code() { return false; }
 #endif
 
 BlockGate::BlockGate(const Program& program, const Engine::Functions& functions)
-    : far_state_{.slow = program.slow,
-                 .owner = program.owner,
-                 .engine = program.engine,
-                 .functions = functions,
-                 .serve = program.serve,
-                 .opens = program.opens,
-                 .prove = program.prove,
-                 .code_pages = program.code_pages} {
+    : far_state_{.program = program, .functions = functions} {
   if (!move_near_code()) hook_ = reinterpret_cast<const void*>(&far_hook);
 }
 

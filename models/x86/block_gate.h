@@ -25,37 +25,38 @@ class BlockGate {
   // An instruction (GATE_SERVE_*) that translated code has the engine do by a function: the processor's state, which is
   // exact, and that function's other argument. false: the engine is to do it.
   using Serve = bool (*)(std::byte* env, uint64_t argument, State* state, unsigned what);
+  // The program's part of the gate.
+  struct Program {
+    void* owner = nullptr;
+    void* engine = nullptr;  // the hook's first argument
+    Slow slow = nullptr;
+    Serve serve = nullptr;
+    // Called before an instruction that may set IF, where State::waiting says so.
+    void (*opens)(State* state) = nullptr;
+    // Finds out what State::tlb_known is to be, at a store that the TLB does not let pass. `use` as a function of the
+    // engine's has it.
+    void (*prove)(std::byte* env, uint64_t address, uint32_t use, State* state) = nullptr;
+    const uint64_t* code_pages = nullptr;  // a bit for each page that has held code
+    // In place of functions.lookup: gives back where the processor, whose state this is, goes on.
+    const void* (*find)(std::byte* env, State* state) = nullptr;
+    // Lets the access (GATE_FILL_*) pass the TLB and gives back its host address; nullptr: the engine is to do it.
+    std::byte* (*fill)(std::byte* env, uint64_t address, uint32_t use, State* state, unsigned access) = nullptr;
+  };
   // What each block looks at.
   struct State {
     uint64_t room = 0;  // below 2^32 - 1
     uint32_t last = 0;  // the tag of the last block that passed; kRepeat: it was an iteration
     uint32_t repeat_tag = 0;
     uint64_t repeat_left = 0;
-    Slow slow = nullptr;
-    void* owner = nullptr;
-    void* engine = nullptr;
+    uint32_t waiting = 0;  // something waits for IF
+    // Is the engine's TLB as block_gate_layout.h has it? 0: not known yet, 1: yes, 2: no.
+    uint32_t tlb_known = 0;
+    Program program;
     Engine::Functions functions;  // `check` is made after `slow`
-    Serve serve = nullptr;
-    void (*opens)(State* state) = nullptr;
-    uint32_t waiting = 0;  // something waits for IF: `opens` is called before an instruction that may set it
-    // Is the engine's TLB as block_gate_layout.h has it? 0: not known yet, `prove` is called; 1: yes; 2: no.
-    uint32_t stores = 0;
-    void (*prove)(std::byte* env, uint64_t address, uint32_t use, State* state) = nullptr;
-    const uint64_t* code_pages = nullptr;  // a bit for each page that has held code
   };
 
   static constexpr uint32_t kRepeat = ~0u;
 
-  // The program's part of the gate. `engine` is the hook's first argument.
-  struct Program {
-    void* owner = nullptr;
-    Slow slow = nullptr;
-    Serve serve = nullptr;
-    void (*opens)(State* state) = nullptr;
-    void (*prove)(std::byte* env, uint64_t address, uint32_t use, State* state) = nullptr;
-    const uint64_t* code_pages = nullptr;
-    void* engine = nullptr;
-  };
   BlockGate(const Program& program, const Engine::Functions& functions);
   ~BlockGate();
   BlockGate(const BlockGate&) = delete;

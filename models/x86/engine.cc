@@ -106,21 +106,10 @@ Engine::~Engine() {
 }
 
 Engine::Functions Engine::functions() {
-  const auto find = [](const char* name) -> const void* { return dlsym(RTLD_DEFAULT, name); };
-  return {.check = find("helper_check_exit_request_x86_64"),
-          .rdtsc = find("helper_rdtsc_x86_64"),
-          .rdtscp = find("helper_rdtscp_x86_64"),
-          .pause = find("helper_pause_x86_64"),
-          .lookup = find("helper_lookup_tb_ptr_x86_64"),
-          .sti = find("helper_sti_x86_64"),
-          .flags = find("helper_write_eflags_x86_64"),
-          .iret_real = find("helper_iret_real_x86_64"),
-          .iret = find("helper_iret_protected_x86_64"),
-          .sysret = find("helper_sysret_x86_64"),
-          .store_8 = find("helper_ret_stb_mmu_x86_64"),
-          .store_16 = find("helper_le_stw_mmu_x86_64"),
-          .store_32 = find("helper_le_stl_mmu_x86_64"),
-          .store_64 = find("helper_le_stq_mmu_x86_64")};
+  Functions found;
+#define XS_ENGINE_FUNCTION(name, symbol) found.name = dlsym(RTLD_DEFAULT, #symbol);
+#include "models/x86/engine_functions.def"
+  return found;
 }
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }

@@ -76,14 +76,10 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   uc_engine* get() const { return uc_; }
-  // What translated code calls, each nullptr where it is not known: with get(), to see whether it was asked to stop;
-  // with the processor's state, to find the next block's code; and with that and other arguments, to do an instruction.
+  // What translated code calls, each nullptr where it is not known.
   struct Functions {
-    const void *check = nullptr, *rdtsc = nullptr, *rdtscp = nullptr, *pause = nullptr, *lookup = nullptr;
-    // Those that may set IF: STI, POPF, IRET, SYSRET.
-    const void *sti = nullptr, *flags = nullptr, *iret_real = nullptr, *iret = nullptr, *sysret = nullptr;
-    // Stores that the TLB does not let pass, by their bits.
-    const void *store_8 = nullptr, *store_16 = nullptr, *store_32 = nullptr, *store_64 = nullptr;
+#define XS_ENGINE_FUNCTION(name, symbol) const void* name = nullptr;
+#include "models/x86/engine_functions.def"
   };
   static Functions functions();
   const EnvLayout& layout() const { return layout_; }

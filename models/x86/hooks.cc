@@ -79,7 +79,7 @@ Status SoftCpu::set_points(std::span<const Gva> addresses) {
     point_hooks_.push_back(hook);
   }
   // Blocks that were translated before know nothing of the new hooks.
-  engine_->flush_code();
+  flush_code();
   return {};
 }
 

@@ -16,7 +16,7 @@ bool SoftCpu::is_live_state(std::byte* env) {
 }
 
 bool SoftCpu::serve_in_place(std::byte* env, uint64_t argument, BlockGate::State* state, unsigned what) {
-  auto& cpu = *static_cast<SoftCpu*>(state->owner);
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
   if (cpu.exit_ || cpu.failure_ || cpu.engine_fails_ || !cpu.is_live_state(env)) return false;
   LiveState live(env, cpu.engine_->layout());
   cpu.begin_hook();
@@ -62,28 +62,28 @@ bool SoftCpu::pause_in_place(LiveState& live, uint64_t length) {
   return true;
 }
 
-// At a store that the engine's TLB does not let pass: is what block_gate.S would make of it what memory_ knows? One that
-// the engine only wants to see will do.
-void SoftCpu::prove_stores(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state) {
-  const auto word = [](const std::byte* at) {
-    uint64_t value;
-    std::memcpy(&value, at, sizeof value);
-    return value;
-  };
-  const std::byte* const table = env + GATE_TLB + 16 * (use & GATE_TLB_USES);
-  const uint64_t mask = word(table), entries = (mask >> GATE_ENTRY_SHIFT) + 1, page = address & ~(kPageSize - 1);
-  const bool shaped = mask % (1 << GATE_ENTRY_SHIFT) == 0 && entries >= 2 && entries <= 1 << 22 &&
-                      (entries & (entries - 1)) == 0 && word(table + 8) != 0 && word(table + 8) % 8 == 0;
-  if (!shaped) {
-    state->stores = 2;
-    return;
+const void* SoftCpu::find_block(std::byte* env, BlockGate::State* state) {
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
+  if (state->tlb_known == 1 && cpu.is_live_state(env)) {
+    cpu.finder_.use(env);
+    state->program.find = [](std::byte* known, BlockGate::State* of) {
+      return static_cast<SoftCpu*>(of->program.owner)->finder_.find(known);
+    };
   }
-  const auto* entry =
-      reinterpret_cast<const std::byte*>(word(table + 8) + (address >> (kPageShift - GATE_ENTRY_SHIFT) & mask));
-  if (word(entry + GATE_ENTRY_WRITE) != (page | GATE_SEES_STORES)) return;
-  const auto& cpu = *static_cast<const SoftCpu*>(state->owner);
-  const std::byte* const host = cpu.memory_.ram(word(entry + GATE_ENTRY_PHYSICAL));
-  state->stores = host && reinterpret_cast<uint64_t>(host) == page + word(entry + GATE_ENTRY_ADDEND) ? 1 : 2;
+  return cpu.finder_.find(env);
+}
+
+// At a store that the engine's TLB does not let pass: is the TLB as block_gate_layout.h has it? One store that the
+// engine only wants to see will do.
+void SoftCpu::prove_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state) {
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
+  if (const auto proven = cpu.tlb_.prove(env, address, use & GATE_TLB_USES)) state->tlb_known = *proven ? 1 : 2;
+}
+
+std::byte* SoftCpu::fill_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state, unsigned access) {
+  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
+  if (!cpu.is_live_state(env)) return nullptr;
+  return cpu.tlb_.fill(env, address, use & GATE_TLB_USES, access == GATE_FILL_WRITE ? Access::kWrite : Access::kRead);
 }
 
 }  // namespace xensim::x86

@@ -1,6 +1,7 @@
 #include "models/x86/page_walk.h"
 
 #include <array>
+#include <cstring>
 
 namespace xensim::x86 {
 namespace {
@@ -105,6 +106,34 @@ WalkResult walk_narrow(const Walk& w) {
 }
 
 }  // namespace
+
+std::optional<Leaf> find_leaf(const PhysicalMemory& memory, uint64_t cr3, bool nxe, uint64_t linear) {
+  if (const int64_t top = static_cast<int64_t>(linear) >> 47; top != 0 && top != -1) return std::nullopt;
+  uint64_t table = cr3 & kAddress, all = ~uint64_t{0}, any = 0;
+  for (unsigned shift = 39;; shift -= 9) {
+    const std::byte* const host = memory.ram(table + 8 * (linear >> shift & 0x1ff));
+    if (!host) return std::nullopt;
+    uint64_t entry;
+    std::memcpy(&entry, host, sizeof entry);
+    const bool large = shift == 21 && (entry & kLarge);
+    uint64_t reserved = kBeyondPhysical | (nxe ? 0 : kNoExecute) | (shift > 21 ? kLarge : 0);
+    if (large) reserved |= 0x1fe000;
+    constexpr uint64_t kNeeded = kPresent | kAccessed;
+    if ((entry & kNeeded) != kNeeded || (entry & reserved)) return std::nullopt;
+    all &= entry;
+    any |= entry;
+    if (shift == 12 || large) {
+      const uint64_t bytes = uint64_t{1} << shift;
+      return Leaf{.gpa = (entry & kAddress & ~(bytes - 1)) | (linear & (bytes - 1)),
+                  .bytes = bytes,
+                  .user = (all & kUser) != 0,
+                  .writable = (all & kWrite) != 0,
+                  .no_execute = (any & kNoExecute) != 0,
+                  .dirty = (entry & kDirty) != 0};
+    }
+    table = entry & kAddress;
+  }
+}
 
 WalkResult walk(PhysicalMemory& memory, const State& state, uint64_t linear, const WalkRequest& request) {
   if (!state.long_mode()) linear &= 0xffffffff;

@@ -23,6 +23,15 @@ struct WalkResult {
   uint32_t error_code = 0;  // not ok: what #PF pushes
 };
 
+// Where 4-level tables lead to, with nothing changed in them.
+struct Leaf {
+  uint64_t gpa;
+  uint64_t bytes;  // of the page: 4 KiB or 2 MiB
+  bool user, writable, no_execute, dirty;
+};
+// nullopt: not present, a reserved bit is set or the address is not canonical; or an accessed bit is still to be set.
+std::optional<Leaf> find_leaf(const PhysicalMemory& memory, uint64_t cr3, bool nxe, uint64_t linear);
+
 WalkResult walk(PhysicalMemory& memory, const State& state, uint64_t linear, const WalkRequest& request);
 
 }  // namespace xensim::x86

@@ -23,15 +23,19 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       code_as_is_(config.code_as_is),
       nmi_waits_for_exit_(config.nmi_waits_for_exit),
       gate_({.owner = this,
+             .engine = engine_->get(),
              .slow = &SoftCpu::slow_block,
              .serve = &SoftCpu::serve_in_place,
              .opens = &SoftCpu::interrupts_may_open,
-             .prove = &SoftCpu::prove_stores,
+             .prove = &SoftCpu::prove_tlb,
              .code_pages = memory_.code_pages(),
-             .engine = engine_->get()},
+             .find = &SoftCpu::find_block,
+             .fill = &SoftCpu::fill_tlb},
             Engine::functions()),
       call_sites_(gate_.hook(), &gate_.state()),
-      block_code_(gate_) {
+      block_code_(gate_),
+      tlb_(engine_->layout(), memory_),
+      finder_(engine_->layout(), tlb_, gate_.state().functions.lookup) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -268,10 +272,17 @@ void SoftCpu::startup(VcpuId id, uint8_t vector) {
 }
 
 Status SoftCpu::map_memory(Gpa gpa, std::span<std::byte> host, bool writable) {
+  finder_.forget();
   return memory_.map_ram(gpa.v, host, writable);
 }
-void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) { memory_.unmap(gpa.v, bytes); }
-Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) { return memory_.map_mmio(gpa.v, bytes); }
+void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) {
+  finder_.forget();
+  memory_.unmap(gpa.v, bytes);
+}
+Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) {
+  finder_.forget();
+  return memory_.map_mmio(gpa.v, bytes);
+}
 void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) { memory_.invalidate_code(gpa.v, bytes); }
 
 std::optional<Gpa> SoftCpu::translate(VcpuId id, Gva gva, Access access) {

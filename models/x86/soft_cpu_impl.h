@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "models/x86/block_code.h"
+#include "models/x86/block_finder.h"
 #include "models/x86/block_gate.h"
 #include "models/x86/block_table.h"
 #include "models/x86/call_site.h"
 #include "models/x86/delivery.h"
+#include "models/x86/engine_tlb.h"
 #include "models/x86/msr.h"
 #include "models/x86/soft_cpu.h"
 
@@ -74,6 +76,8 @@ class SoftCpu final : public Cpu, public MmioSink {
 
   const BlockCode& block_code() const { return block_code_; }
   const BlockGate& gate() const { return gate_; }
+  const BlockFinder& finder() const { return finder_; }
+  const EngineTlb& tlb() const { return tlb_; }
   // Instructions that were served without leaving their blocks.
   uint64_t served_in_place() const { return served_in_place_; }
 
@@ -135,7 +139,10 @@ class SoftCpu final : public Cpu, public MmioSink {
   // in_place.cc
   static bool serve_in_place(std::byte* env, uint64_t argument, BlockGate::State* state, unsigned what);
   bool is_live_state(std::byte* env);
-  static void prove_stores(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state);
+  static const void* find_block(std::byte* env, BlockGate::State* state);
+  static std::byte* fill_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state, unsigned access);
+  void flush_code();
+  static void prove_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state);
   bool rdtsc_in_place(LiveState& live, bool with_aux);
   bool pause_in_place(LiveState& live, uint64_t length);
 
@@ -177,6 +184,8 @@ class SoftCpu final : public Cpu, public MmioSink {
   BlockGate gate_;
   CallSites call_sites_;
   BlockCode block_code_;
+  EngineTlb tlb_;
+  BlockFinder finder_;
   uint64_t served_in_place_ = 0;
   std::byte* live_env_ = nullptr;  // the engine's own state, once it is known where that is
   std::vector<uc_hook> point_hooks_;

@@ -92,7 +92,7 @@ class FakeBlock {
   void near(std::initializer_list<uint8_t> bytes, const void* target) {
     add(bytes, static_cast<int32_t>(static_cast<const uint8_t*>(target) - (at_ + bytes.size() + 4)));
   }
-  void move_engine(const BlockGate& gate) { add({0x48, 0xbf}, gate.state().engine); }
+  void move_engine(const BlockGate& gate) { add({0x48, 0xbf}, gate.state().program.engine); }
   // By a near call, so the check is one of the page's own: a jump to the real one.
   void add_check(const BlockGate& gate) {
     move_engine(gate);
@@ -119,7 +119,7 @@ const void* near_check(Pages& pages) {
 struct Fixture {
   Pages pages;
   int engine = 0;
-  BlockGate gate{{.slow = &slow, .engine = &engine}, {.check = near_check(pages)}};
+  BlockGate gate{{.engine = &engine, .slow = &slow}, {.check = near_check(pages)}};
   BlockCode code{gate};
 
   Fixture() {
@@ -234,10 +234,10 @@ TEST_CASE("a beginning that is not as expected is left alone") {
   call = good;
   call.returns_to = block.body();
   left_alone(f.code, call);
-  BlockGate without({.slow = &slow, .engine = &f.engine}, {});
+  BlockGate without({.engine = &f.engine, .slow = &slow}, {});
   left_alone(BlockCode(without), good);
   int other = 0;
-  BlockGate elsewhere({.slow = &slow, .engine = &other}, f.gate.state().functions);
+  BlockGate elsewhere({.engine = &other, .slow = &slow}, f.gate.state().functions);
   left_alone(BlockCode(elsewhere), good);
 }
 

@@ -55,12 +55,13 @@ const Case64 kCases64[] = {
     {"INT n at CPL 3 through a gate of DPL 0", do_int, 13, true, true, 0x50 * 8 + 2, 1, kMapped},
 };
 
-}  // namespace
-
-TEST_CASE("64-bit exceptions: vector, error code, frame, CR2") {
+// `used`: pages have their accessed and dirty bits, so that entries of the TLB are made without the engine.
+void check_exceptions(bool used) {
+  CAPTURE(used);
   for (const Case64& c : kCases64) {
     CAPTURE(c.name);
     TestMachine m;
+    if (used) know_tlb(m);
     if (c.user) {
       m.user64(c.snippet);
     } else {
@@ -69,6 +70,7 @@ TEST_CASE("64-bit exceptions: vector, error code, frame, CR2") {
     m.set_gate64(c.vector, TestMachine::address(halt_handler));
     if (c.snippet == do_int) m.set_gate64(0x50, TestMachine::address(halt_handler));
     if (c.page_entry != kMapped) forbid(m, 0x201000, c.page_entry);
+    if (used) use_pages(m);
     REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
     const CpuRegs r = m.regs();
     CHECK(r.rip == TestMachine::address(halt_handler) + 1);
@@ -88,6 +90,13 @@ TEST_CASE("64-bit exceptions: vector, error code, frame, CR2") {
     const bool fault = c.vector != 3 && c.vector != 0x50 && c.vector != 1;
     CHECK((frame.rflags & 0x10000) == (fault ? 0x10000 : 0));
   }
+}
+
+}  // namespace
+
+TEST_CASE("64-bit exceptions: vector, error code, frame, CR2") {
+  check_exceptions(false);
+  check_exceptions(true);
 }
 
 TEST_CASE("a faulting instruction is not retired, INT n is") {

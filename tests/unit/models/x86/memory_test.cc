@@ -102,7 +102,7 @@ TEST_CASE("stores to pages that may be executed: with code, without, read-only, 
     CHECK(m.peek<uint64_t>(to + 23) == kValue);
   }
   // The engine's TLB is as expected, and such stores do without the engine.
-  CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().stores == 1);
+  CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().tlb_known == 1);
   alignas(4096) static std::array<std::byte, 0x1000> rom;
   rom.fill(std::byte{0x22});
   REQUIRE(m.cpu->map_memory(Gpa{0x20000000}, rom, false));

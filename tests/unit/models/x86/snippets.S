@@ -514,6 +514,36 @@ snippet reload_cr3
   movq %cr3, %rax
   movq %rax, %cr3
   hlt
+snippet remap
+  movq (%r8), %r10
+  movq (%rsi), %rax
+  movq %rbx, (%rdx)
+  invlpg (%r8)
+  movq (%rsi), %rcx
+  hlt
+snippet remap_all
+  movq (%rsi), %rax
+  movq %rbx, (%rdx)
+  movq %cr3, %r10
+  movq %r10, %cr3
+  movq (%rsi), %rcx
+  hlt
+snippet call_often
+1: movq %r8, (%rdx)
+  movq %cr3, %rsi
+  movq %rsi, %cr3
+  callq *%rax
+  addq %rbx, %r10
+  xchgq %r8, %r9
+  decl %ecx
+  jnz 1b
+  hlt
+snippet touch_pages
+1: movb (%rsi), %al
+  addq $4096, %rsi
+  decl %ecx
+  jnz 1b
+  hlt
 snippet late_sti
   a_while
   sti

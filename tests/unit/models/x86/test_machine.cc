@@ -1,8 +1,12 @@
 #include "tests/unit/models/x86/test_machine.h"
 
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/soft_cpu_impl.h"
+
+extern "C" const unsigned char store_often[];
 
 namespace xensim::x86::test {
 namespace {
@@ -196,6 +200,20 @@ std::optional<uint8_t> TestMachine::acknowledge_interrupt(VcpuId vcpu) {
 CpuAction TestMachine::pause(VcpuId vcpu) {
   note(vcpu, "pause");
   return answer;
+}
+
+void know_tlb(TestMachine& m) {
+  m.long64(store_often);
+  m.change([](CpuRegs& r) { r.gpr[kRdi] = kData; });
+  REQUIRE(m.run() == CpuExit::kHalt);
+  REQUIRE(dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().tlb_known == 1);
+}
+
+void use_pages(TestMachine& m) {
+  for (uint64_t at = kPageTables; at < kPageTables + 0x3000 + kRamBytes / kPageSize * 8; at += 8) {
+    const auto entry = m.peek<uint64_t>(at);
+    if (entry & 1) m.poke<uint64_t>(at, entry | 0x60);
+  }
 }
 
 }  // namespace xensim::x86::test

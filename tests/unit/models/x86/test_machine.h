@@ -102,4 +102,9 @@ class TestMachine : public CpuClient {
   void flat(CpuRegs& regs, uint16_t code, uint16_t code_attributes, unsigned cpl);
 };
 
+// Lets stores happen by which the engine's TLB becomes known (SoftCpu's gate), so that it is filled without the engine.
+void know_tlb(TestMachine& m);
+// Sets the accessed and dirty bits of all pages that are present, and of the tables above them.
+void use_pages(TestMachine& m);
+
 }  // namespace xensim::x86::test
