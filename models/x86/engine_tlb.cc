@@ -90,7 +90,6 @@ void EngineTlb::count_flushes(std::byte* env) {
 
 void EngineTlb::account(std::byte* env, const Entry& entry, unsigned use) {
   ++filled_;
-  count_flushes(env);
   std::byte* const not_empty = common(env) + kNotEmpty;
   put(not_empty, static_cast<uint16_t>(get<uint16_t>(not_empty) | 1u << use));
   if (entry.empty()) put(desc(env, use) + kUsed, word(desc(env, use) + kUsed) + 1);
@@ -99,6 +98,7 @@ void EngineTlb::account(std::byte* env, const Entry& entry, unsigned use) {
 // An entry without stores is made where the engine may want to see them, or has to set the dirty bit. So the engine's
 // own address of the page, by which it would look for code there, is not needed.
 std::byte* EngineTlb::fill(std::byte* env, uint64_t address, unsigned use, Access access) {
+  count_flushes(env);
   const std::byte* const base = env - layout_.regs;
   const auto control = [&](unsigned number) { return get<uint64_t>(base + layout_.cr + 8 * number); };
   const uint64_t cr4_now = control(4);
