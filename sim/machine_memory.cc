@@ -12,6 +12,12 @@
 
 namespace xensim::sim {
 
+namespace {
+
+constexpr uint64_t kLarge = uint64_t{256} << 20;
+
+}  // namespace
+
 Result<MachineMemory> MachineMemory::reserve(uint64_t bytes, uint64_t fixed_at) {
   const int protection = PROT_READ | PROT_WRITE | (fixed_at != 0 ? PROT_EXEC : 0);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (fixed_at != 0 ? MAP_FIXED_NOREPLACE : 0);
@@ -20,6 +26,8 @@ Result<MachineMemory> MachineMemory::reserve(uint64_t bytes, uint64_t fixed_at) 
     return environment_error(
         fmt::format("cannot reserve {} MiB for guest memory: {}", bytes >> 20, std::strerror(errno)));
   }
+  // A kernel's memory, which is used a good part of, is had by large pages; where there are none, by small ones.
+  if (bytes >= kLarge) madvise(base, bytes, MADV_HUGEPAGE);
   return MachineMemory(static_cast<std::byte*>(base), bytes);
 }
 

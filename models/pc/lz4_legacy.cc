@@ -10,6 +10,7 @@
 namespace xensim::pc {
 namespace {
 
+constexpr size_t kUsualRatio = 8;  // content to packed bytes, at most: growing copies all of it
 constexpr size_t kMagicBytes = 4;
 constexpr size_t kBlockContent = 8 << 20;
 constexpr size_t kLargestBlock = kBlockContent + kBlockContent / 255 + 16;  // what does not compress grows so much
@@ -48,11 +49,19 @@ class BlockReader {
   std::span<const std::byte> rest_;
 };
 
-// Copies byte by byte: a match may overlap what it makes.
+// A match may overlap what it makes.
 bool copy_match(std::vector<std::byte>& out, size_t block_begin, size_t offset, size_t length) {
   if (offset == 0 || offset > out.size() - block_begin) return false;
   if (length > kBlockContent - (out.size() - block_begin)) return false;
-  for (size_t i = 0; i < length; ++i) out.push_back(out[out.size() - offset]);
+  const size_t at = out.size();
+  out.resize(at + length);
+  std::byte* const to = out.data() + at;
+  const std::byte* const from = to - offset;
+  if (offset >= length) {
+    std::memcpy(to, from, length);
+  } else {
+    for (size_t i = 0; i < length; ++i) to[i] = from[i];
+  }
   return true;
 }
 
@@ -80,6 +89,7 @@ bool unpack_block(std::span<const std::byte> block, std::vector<std::byte>& out)
 Result<std::vector<std::byte>> unpack_lz4_legacy(const std::string& name, std::span<const std::byte> packed,
                                                  size_t limit) {
   std::vector<std::byte> content;
+  content.reserve(std::min(limit, packed.size() * kUsualRatio));
   std::span<const std::byte> rest = packed.subspan(std::min(kMagicBytes, packed.size()));
   while (rest.size() > sizeof(uint32_t)) {
     uint32_t size = 0;
