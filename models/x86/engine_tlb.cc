@@ -13,7 +13,7 @@ constexpr size_t kUses = 3, kDescBytes = 696, kDescs = kUses * kDescBytes + 8, k
 constexpr size_t kLargeAddress = 0, kLargeMask = 8, kWindowBegin = 16, kUsed = 32, kNextVictim = 40, kAddresses = 688;
 // Common to all: what is not empty, and how often all, some or none of the tables had to be flushed.
 constexpr size_t kNotEmpty = 0, kWhole = 8, kPartly = 16, kNeedless = 24;
-constexpr uint64_t kFlushesOfWindow = 256;
+constexpr uint64_t kFlushesOfWindow = 32;
 constexpr int64_t kFarAway = int64_t{1} << 62;  // ns, and there is room for the engine to add to it
 constexpr uint64_t kVictims = 8;
 

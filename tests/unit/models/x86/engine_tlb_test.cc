@@ -118,9 +118,9 @@ TEST_CASE("how many entries there is room for follows from what was used between
   };
   touch(600, 10);
   CHECK(tlb.entries(EngineTlb::kKernelWithoutSmap) == 1024);
-  touch(10, 200);
+  touch(10, 10);
   CHECK(tlb.entries(EngineTlb::kKernelWithoutSmap) == 1024);
-  touch(10, 400);
+  touch(10, 100);
   CHECK(tlb.entries(EngineTlb::kKernelWithoutSmap) < 128);
 }
 
