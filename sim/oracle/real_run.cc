@@ -45,8 +45,9 @@ Result<Transcript> read_answer(const RealOne& real, const OracleRun& run, const 
                                const std::string& text) {
   const size_t end = text.find('\n');
   if (!text.starts_with("# ") || end == std::string::npos) {
-    return environment_error(fmt::format(
-        "{}/{} printed no transcript; is it xensim's own? XENSIM_ORACLES says where it is looked for", folder, real.script));
+    return environment_error(
+        fmt::format("{}/{} printed no transcript; is it xensim's own? XENSIM_ORACLES says where it is looked for",
+                    folder, real.script));
   }
   return parse_transcript(std::string(real.script), fmt::format("{}\n# run: {}\n{}", text.substr(0, end),
                                                                 format_oracle_run(run), text.substr(end + 1)));
