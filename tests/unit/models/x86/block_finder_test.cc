@@ -44,7 +44,7 @@ uint64_t call(TestMachine& m, uint64_t one, uint64_t other, uint32_t times) {
 
 TEST_CASE("a change of page tables takes no block away, and one address may be two blocks") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   m.long64(call_often);
   use_pages(m);
   put_code(m.ram.data() + 0x260000, 1);
@@ -58,7 +58,7 @@ TEST_CASE("a change of page tables takes no block away, and one address may be t
 
 TEST_CASE("code that is changed, or whose memory is changed, is not found as it was") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   m.long64(call_often);
   use_pages(m);
   put_code(m.ram.data() + 0x260000, 1);
@@ -85,7 +85,7 @@ TEST_CASE("code that is changed, or whose memory is changed, is not found as it 
 
 TEST_CASE("a page that may no longer be executed is not found") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   m.long64(call_often);
   use_pages(m);
   put_code(m.ram.data() + 0x260000, 1);

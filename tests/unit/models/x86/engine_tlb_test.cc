@@ -33,7 +33,7 @@ uint64_t copy(TestMachine& m, uint64_t from, uint64_t to) {
 
 TEST_CASE("pages that were used are entered here, the bits of others are set by the engine") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   m.poke<uint64_t>(0x201000, 0x1234);
   m.poke<uint64_t>(m.page_entry_at(0x201000), 0x201007);
   m.poke<uint64_t>(m.page_entry_at(0x202000), 0x202007);
@@ -60,7 +60,7 @@ TEST_CASE("pages that were used are entered here, the bits of others are set by 
 TEST_CASE("INVLPG and CR3 take away what was entered here") {
   for (const unsigned char* snippet : {remap, remap_all}) {
     TestMachine m;
-    know_tlb(m);
+    REQUIRE(know_tlb(m));
     use_pages(m);
     m.poke<uint64_t>(0x201008, 1);
     m.poke<uint64_t>(0x202008, 2);
@@ -80,7 +80,7 @@ TEST_CASE("INVLPG and CR3 take away what was entered here") {
 
 TEST_CASE("INVLPG of one address takes away all of a large page") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   use_pages(m);
   // 2 MiB at 4 MiB, of which the engine makes an entry, and then we; they come to show the memory at 0.
   const uint64_t large = kPageTables + 0x2000 + 8 * 2;
@@ -103,7 +103,7 @@ TEST_CASE("INVLPG of one address takes away all of a large page") {
 
 TEST_CASE("how many entries there is room for follows from what was used between flushes, not from the time") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   use_pages(m);
   const EngineTlb& tlb = dynamic_cast<const SoftCpu&>(*m.cpu).tlb();
   const auto touch = [&](uint32_t pages, unsigned times) {
@@ -126,7 +126,7 @@ TEST_CASE("how many entries there is room for follows from what was used between
 
 TEST_CASE("a leaf of the tables: rights of all levels, large pages, and what is not for us") {
   TestMachine m;
-  know_tlb(m);
+  REQUIRE(know_tlb(m));
   use_pages(m);
   struct Sink final : MmioSink {
     uint64_t mmio_load(uint64_t, unsigned) override { return 0; }
