@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "models/pc/lz4_legacy.h"
+#include "models/pc/unpacked_size.h"
 
 namespace xensim::pc {
 namespace {
@@ -28,18 +29,15 @@ Error broken(const std::string& name, std::string_view format) {
   return Error{ErrorKind::kInput, fmt::format("{}: the {} data is damaged or ends early", name, format)};
 }
 
-constexpr size_t kUsualRatio = 8;  // content to packed bytes, at most
-
 // What a library said after one step.
 enum class Step { kMore, kEnd, kBroken };
 
-// `usual`: about how much content there may be; growing copies all of it.
 // `step(out)` writes into `out` and shrinks it to what was not written.
 template <class StepFunction>
-Result<std::vector<std::byte>> collect(const std::string& name, std::string_view format, size_t limit, size_t usual,
+Result<std::vector<std::byte>> collect(const std::string& name, std::string_view format, size_t limit, size_t packed,
                                        StepFunction&& step) {
   std::vector<std::byte> content;
-  content.reserve(std::min(limit + kBlock, usual));
+  content.reserve(usual_unpacked_size(packed, limit + kBlock));
   while (true) {
     const size_t before = content.size();
     content.resize(before + kBlock);
@@ -61,7 +59,7 @@ Result<std::vector<std::byte>> gunzip(const std::string& name, std::span<const s
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
   stream.next_in = reinterpret_cast<unsigned char*>(const_cast<std::byte*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
-  return collect(name, "gzip", limit, packed.size() * kUsualRatio, [&](std::span<std::byte>& out) {
+  return collect(name, "gzip", limit, packed.size(), [&](std::span<std::byte>& out) {
     stream.next_out = bytes_of(out);
     stream.avail_out = static_cast<uInt>(out.size());
     const int result = inflate(&stream, Z_NO_FLUSH);
@@ -77,7 +75,7 @@ Result<std::vector<std::byte>> unxz(const std::string& name, std::span<const std
   const std::unique_ptr<lzma_stream, void (*)(lzma_stream*)> owner(&stream, lzma_end);
   stream.next_in = reinterpret_cast<const uint8_t*>(packed.data());
   stream.avail_in = packed.size();
-  return collect(name, "xz", limit, packed.size() * kUsualRatio, [&](std::span<std::byte>& out) {
+  return collect(name, "xz", limit, packed.size(), [&](std::span<std::byte>& out) {
     stream.next_out = bytes_of(out);
     stream.avail_out = out.size();
     const lzma_ret result = lzma_code(&stream, LZMA_RUN);
@@ -91,7 +89,7 @@ Result<std::vector<std::byte>> unzstd(const std::string& name, std::span<const s
   // Kernels are packed with a window of 128 MiB.
   ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, 27);
   ZSTD_inBuffer in{packed.data(), packed.size(), 0};
-  return collect(name, "zstd", limit, packed.size() * kUsualRatio, [&](std::span<std::byte>& out) {
+  return collect(name, "zstd", limit, packed.size(), [&](std::span<std::byte>& out) {
     ZSTD_outBuffer buffer{out.data(), out.size(), 0};
     const size_t result = ZSTD_decompressStream(stream.get(), &buffer, &in);
     out = out.subspan(buffer.pos);

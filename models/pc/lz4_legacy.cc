@@ -7,10 +7,11 @@
 #include <cstring>
 #include <optional>
 
+#include "models/pc/unpacked_size.h"
+
 namespace xensim::pc {
 namespace {
 
-constexpr size_t kUsualRatio = 8;  // content to packed bytes, at most: growing copies all of it
 constexpr size_t kMagicBytes = 4;
 constexpr size_t kBlockContent = 8 << 20;
 constexpr size_t kLargestBlock = kBlockContent + kBlockContent / 255 + 16;  // what does not compress grows so much
@@ -89,7 +90,7 @@ bool unpack_block(std::span<const std::byte> block, std::vector<std::byte>& out)
 Result<std::vector<std::byte>> unpack_lz4_legacy(const std::string& name, std::span<const std::byte> packed,
                                                  size_t limit) {
   std::vector<std::byte> content;
-  content.reserve(std::min(limit, packed.size() * kUsualRatio));
+  content.reserve(usual_unpacked_size(packed.size(), limit));
   std::span<const std::byte> rest = packed.subspan(std::min(kMagicBytes, packed.size()));
   while (rest.size() > sizeof(uint32_t)) {
     uint32_t size = 0;

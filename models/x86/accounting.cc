@@ -69,7 +69,7 @@ void SoftCpu::make_room() {
   if (blocks_.entries() > kMostBlocks) {
     flush_code();
     blocks_.clear();
-  } else if (finder_.newest() > call_sites_.code_begin() + (call_sites_.code_end() - call_sites_.code_begin()) / 2) {
+  } else if (finder_.half_full()) {
     // The engine drops all code by itself where it has no more room, and would not say so.
     flush_code();
   }
@@ -130,7 +130,6 @@ const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* return
   if (!blocks_.find(pc, size)) on_new_block(pc, size, 0);
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
   if (!code_as_is_ && block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
-    finder_.set_code(call_sites_.code_begin(), call_sites_.code_end());
     finder_.on_new_code(reinterpret_cast<uintptr_t>(returns_to));
     const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
                           : block.starts_with_rep() && block.special == Block::kNone ? BlockCode::Counting::kIterations

@@ -17,16 +17,12 @@ const BlockNote* note_of(const void* code, uint64_t back) {
 
 }  // namespace
 
-BlockFinder::BlockFinder(const EnvLayout& layout, EngineTlb& tlb, const void* ask)
+BlockFinder::BlockFinder(const EnvLayout& layout, EngineTlb& tlb, const CallSites& sites, const void* ask)
     : layout_(layout),
       tlb_(tlb),
+      sites_(sites),
       ask_(reinterpret_cast<Ask>(reinterpret_cast<uintptr_t>(ask))),
       found_(size_t{1} << kBits) {}
-
-void BlockFinder::set_code(uint64_t begin, uint64_t end) {
-  code_begin_ = begin;
-  code_end_ = end;
-}
 
 void BlockFinder::on_new_code(uint64_t code) {
   if (code < newest_) forget_code();
@@ -75,7 +71,7 @@ const void* BlockFinder::find(std::byte* env) {
     if (found.where != wanted) continue;
     const uint32_t now = flags();
     if (flags_[found.flags] != now || *state_.code_base != 0) continue;
-    const auto* code = reinterpret_cast<const void*>(code_begin_ + found.code * kCodeUnit);
+    const auto* code = reinterpret_cast<const void*>(sites_.code_begin() + found.code * kCodeUnit);
     const std::optional<uint32_t> frame = frame_of(pc, now);
     if (frame && *frame == found.frame && note_of(code, back_)->state == good_) return code;
   }
@@ -103,15 +99,15 @@ uint8_t BlockFinder::index_of(uint32_t flags) {
 
 // Code that is not flat is left to the engine, and blocks that lie in two pages, for it looks at the second one too.
 void BlockFinder::learn(const void* code) {
-  const auto at = reinterpret_cast<uintptr_t>(code);
-  if (at < code_begin_ || at >= code_end_ || *state_.code_base != 0 || (at - code_begin_) % kCodeUnit != 0) return;
+  const uint64_t at = reinterpret_cast<uintptr_t>(code), begin = sites_.code_begin();
+  if (at < begin || at >= sites_.code_end() || *state_.code_base != 0 || (at - begin) % kCodeUnit != 0) return;
   constexpr uint64_t kMost = (1 << 28) - 1;
   const uint64_t pc = *state_.rip;
   const uint32_t now = flags();
-  const BlockNote* note = BlockNote::find(code, pc, 0, code_begin_);
+  const BlockNote* note = BlockNote::find(code, pc, 0, begin);
   if (!note || note->cs_base != 0 || note->flags != now) return;
   if (pc % kPageSize + note->bytes > kPageSize) return;
-  const uint64_t back = at - reinterpret_cast<uintptr_t>(note), unit = (at - code_begin_) / kCodeUnit;
+  const uint64_t back = at - reinterpret_cast<uintptr_t>(note), unit = (at - begin) / kCodeUnit;
   if (back_ == 0) {
     back_ = back;
     good_ = note->state;

@@ -14,22 +14,22 @@
 #include <vector>
 
 #include "models/x86/block_note.h"
+#include "models/x86/call_site.h"
 #include "models/x86/engine_tlb.h"
 
 namespace xensim::x86 {
 
 class BlockFinder {
  public:
-  // `ask`: the engine's function, which is given the processor's state and gives back where to go on.
-  BlockFinder(const EnvLayout& layout, EngineTlb& tlb, const void* ask);
+  // `sites` knows where translated code is, once it is known: no note is looked for elsewhere. `ask`: the engine's
+  // function, which is given the processor's state and gives back where to go on.
+  BlockFinder(const EnvLayout& layout, EngineTlb& tlb, const CallSites& sites, const void* ask);
 
   // `env` is the engine's own state, and its TLB is as expected. Before that is known the engine is asked each time.
   void use(std::byte* env);
   // As the engine's function.
   const void* find(std::byte* env);
 
-  // Where translated code is, once that is known: no note is looked for elsewhere.
-  void set_code(uint64_t begin, uint64_t end);
   // A block's code runs for the first time. New code is above all that there was, until the engine begins anew.
   void on_new_code(uint64_t code);
   // Memory is at another place.
@@ -39,8 +39,8 @@ class BlockFinder {
 
   // How often the engine was asked.
   uint64_t asked() const { return asked_; }
-  // The highest code that ran.
-  uint64_t newest() const { return newest_; }
+  // Is half of the engine's room for code used?
+  bool half_full() const { return newest_ > sites_.code_begin() + (sites_.code_end() - sites_.code_begin()) / 2; }
 
  private:
   // Looking is waiting for memory, so blocks that begin near each other share a line of it.
@@ -48,7 +48,7 @@ class BlockFinder {
     uint64_t where = 0;  // the low 48 bits of the block's address, and age_ when it was found
     uint64_t frame : 28 = 0;
     uint64_t flags : 8 = 0;  // an index into flags_
-    uint64_t code : 28 = 0;  // from code_begin_, in units of kCodeUnit
+    uint64_t code : 28 = 0;  // from where code begins, in units of kCodeUnit
   };
   struct alignas(64) Near {
     std::array<Found, 4> blocks;
@@ -73,6 +73,7 @@ class BlockFinder {
   using Ask = const void* (*)(std::byte* env);
   const EnvLayout& layout_;
   EngineTlb& tlb_;
+  const CallSites& sites_;
   const Ask ask_;
   std::byte* env_ = nullptr;
   State state_;
@@ -81,7 +82,7 @@ class BlockFinder {
   size_t flags_known_ = 0;
   uint16_t age_ = 1;   // goes up where all is forgotten; what is of another is not there
   unsigned next_ = 0;  // of a line, to be replaced
-  uint64_t code_begin_ = 0, code_end_ = 0, newest_ = 0, asked_ = 0;
+  uint64_t newest_ = 0, asked_ = 0;
   // From a block's code to its note, and its state while it is good: the same for all.
   uint64_t back_ = 0;
   uint32_t good_ = 0;

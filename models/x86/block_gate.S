@@ -148,19 +148,9 @@ served:
     jne 1f
     crosses \bits
     jnz 1f
-    push %rdi
-    push %rsi
-    push %rdx
-    push %rcx
-    push %r9
-    mov %r9, %rcx
-    mov $GATE_FILL_READ, %r8d
-    call *GATE_FILL(%r9)
-    pop %r9
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
+    mov %edx, %r10d
+    mov $GATE_FILL_READ, %r11d
+    call fill
     test %rax, %rax
     jz 1f
     \move (%rax), \register
@@ -208,24 +198,27 @@ served:
 2:  ja 1b
     call prove
     jmp *\function(%r9)
-3:  call fill_for_store
+3:  mov %ecx, %r10d
+    mov $GATE_FILL_WRITE, %r11d
+    call fill
     test %rax, %rax
     jz 1b
     mov \register, (%rax)
     ret
     .endm
 
-/* The host address of a store, or 0. Leaves its arguments, and the State in r9, as they are. */
-fill_for_store:
+/* With the access's use in r10d and GATE_FILL_* in r11d: its host address, or 0. Leaves its arguments, and the State in r9, as they
+   are. */
+fill:
     push %rdi
     push %rsi
     push %rdx
     push %rcx
     push %r8
     push %r9
-    mov %ecx, %edx
+    mov %r10d, %edx
     mov %r9, %rcx
-    mov $GATE_FILL_WRITE, %r8d
+    mov %r11d, %r8d
     call *GATE_FILL(%r9)
     pop %r9
     pop %r8

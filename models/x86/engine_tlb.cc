@@ -1,7 +1,7 @@
 #include "models/x86/engine_tlb.h"
 
+#include "models/x86/live_state.h"
 #include "models/x86/page_walk.h"
-#include "models/x86/state.h"
 
 namespace xensim::x86 {
 namespace {
@@ -20,15 +20,8 @@ constexpr uint64_t kVictims = 8;
 constexpr uint64_t kPageMask = ~(kPageSize - 1);
 
 std::byte* desc(std::byte* env, unsigned use) { return env + GATE_TLB - kDescs + kDescBytes * use; }
-const std::byte* desc(const std::byte* env, unsigned use) { return desc(const_cast<std::byte*>(env), use); }
 std::byte* common(std::byte* env) { return env + GATE_TLB - kCommon; }
 
-template <class T>
-T get(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
 template <class T>
 void put(std::byte* at, T value) {
   std::memcpy(at, &value, sizeof value);
@@ -42,14 +35,13 @@ static_assert(offsetof(EngineTlb::Entry, physical) == GATE_ENTRY_PHYSICAL);
 static_assert(offsetof(EngineTlb::Entry, addend) == GATE_ENTRY_ADDEND);
 static_assert(sizeof(EngineTlb::Entry) <= 1 << GATE_ENTRY_SHIFT);
 
-std::optional<bool> EngineTlb::prove(const std::byte* env, uint64_t address, unsigned use) {
+std::optional<bool> EngineTlb::prove(std::byte* env, uint64_t address, unsigned use) {
   if (use >= kUses) return false;
-  const std::byte* const table = env + GATE_TLB + 16 * use;
-  const uint64_t mask = word(table), first = word(table + 8), entries = (mask >> GATE_ENTRY_SHIFT) + 1;
+  const uint64_t mask = word(table(env, use)), first = word(table(env, use) + 8), entries = entries_of(env, use);
   const bool shaped = mask % (1 << GATE_ENTRY_SHIFT) == 0 && entries >= 2 && entries <= 1 << 22 &&
                       (entries & (entries - 1)) == 0 && first != 0 && first % 8 == 0;
   if (!shaped) return false;
-  const Entry& found = entry(const_cast<std::byte*>(env), address, use);
+  const Entry& found = entry(env, address, use);
   const uint64_t page = address & kPageMask;
   if (found.write != (page | GATE_SEES_STORES)) return std::nullopt;
   const std::byte* const host = memory_.ram(found.physical);
@@ -62,7 +54,7 @@ std::optional<bool> EngineTlb::prove(const std::byte* env, uint64_t address, uns
   const std::byte* const d = desc(env, use);
   const uint64_t counted = word(d + kUsed), addresses = word(d + kAddresses);
   if (counted + kVictims < used || counted > 2 * used + 64 || word(d + kNextVictim) > entries * 64) return false;
-  if (!(get<uint16_t>(common(const_cast<std::byte*>(env)) + kNotEmpty) >> use & 1)) return false;
+  if (!(word(common(env) + kNotEmpty) >> use & 1)) return false;
   if (addresses == 0 || addresses % 8 != 0) return false;
   const uint64_t index = address >> kPageShift & (entries - 1);
   if ((word(reinterpret_cast<const std::byte*>(addresses + 16 * index)) + page) % kPageSize != 0) return false;
@@ -71,7 +63,7 @@ std::optional<bool> EngineTlb::prove(const std::byte* env, uint64_t address, uns
 }
 
 // The engine notes a range that holds all large pages it has entries of, to drop all where one of them is to go.
-bool EngineTlb::covers_large_page(const std::byte* env, uint64_t address, unsigned use, uint64_t bytes) const {
+bool EngineTlb::covers_large_page(std::byte* env, uint64_t address, unsigned use, uint64_t bytes) const {
   const std::byte* const d = desc(env, use);
   const uint64_t mask = word(d + kLargeMask);
   return (mask & (bytes - 1)) == 0 && (address & mask) == word(d + kLargeAddress);
@@ -91,7 +83,7 @@ void EngineTlb::count_flushes(std::byte* env) {
 void EngineTlb::account(std::byte* env, const Entry& entry, unsigned use) {
   ++filled_;
   std::byte* const not_empty = common(env) + kNotEmpty;
-  put(not_empty, static_cast<uint16_t>(get<uint16_t>(not_empty) | 1u << use));
+  put(not_empty, static_cast<uint16_t>(word(not_empty) | 1u << use));
   if (entry.empty()) put(desc(env, use) + kUsed, word(desc(env, use) + kUsed) + 1);
 }
 
@@ -99,17 +91,14 @@ void EngineTlb::account(std::byte* env, const Entry& entry, unsigned use) {
 // own address of the page, by which it would look for code there, is not needed.
 std::byte* EngineTlb::fill(std::byte* env, uint64_t address, unsigned use, Access access) {
   count_flushes(env);
-  const std::byte* const base = env - layout_.regs;
-  const auto control = [&](unsigned number) { return get<uint64_t>(base + layout_.cr + 8 * number); };
-  const uint64_t cr4_now = control(4);
-  if (!(get<uint32_t>(base + layout_.hflags) & State::kLma) || (cr4_now & (cr4::kLa57 | cr4::kPke))) return nullptr;
+  const LiveState live(env, layout_);
+  if (!live.long_mode() || (live.cr(4) & (cr4::kLa57 | cr4::kPke))) return nullptr;
   const uint64_t page = address & kPageMask;
   Entry& place = entry(env, address, use);
   const uint64_t has = access == Access::kWrite ? place.write : place.read;
   if (access != Access::kExecute && has != ~uint64_t{0} && (has & kPageMask) == page) return nullptr;  // it has flags
 
-  const bool nxe = (get<uint64_t>(base + layout_.efer) & efer::kNxe) != 0;
-  const std::optional<Leaf> leaf = find_leaf(memory_, control(3), nxe, address);
+  const std::optional<Leaf> leaf = find_leaf(memory_, live.cr(3), (live.efer() & efer::kNxe) != 0, address);
   if (!leaf || (leaf->user ? use == kKernel : use == kUser)) return nullptr;
   if (leaf->bytes > kPageSize && !covers_large_page(env, address, use, leaf->bytes)) return nullptr;
   const PhysicalMemory::Region* const region = memory_.find(leaf->gpa);
@@ -117,7 +106,7 @@ std::byte* EngineTlb::fill(std::byte* env, uint64_t address, unsigned use, Acces
 
   const uint64_t frame = leaf->gpa & kPageMask, none = ~uint64_t{0};
   const bool stores = leaf->writable && leaf->dirty && !memory_.has_code(frame);
-  const bool fetches = !leaf->no_execute && (leaf->user == (use == kUser) || !(cr4_now & cr4::kSmep));
+  const bool fetches = !leaf->no_execute && (leaf->user == (use == kUser) || !(live.cr(4) & cr4::kSmep));
   if (access == Access::kWrite ? !stores : access == Access::kExecute && !fetches) return nullptr;
   std::byte* const host = region->host + (frame - region->gpa);
   account(env, place, use);

@@ -40,12 +40,12 @@ class EngineTlb {
 
   // Is the entry of `address`, which the engine has made for stores that it wants to see, as expected, and what is
   // around it? nothing: it is not such an entry. `env`: the engine's own state.
-  std::optional<bool> prove(const std::byte* env, uint64_t address, unsigned use);
+  std::optional<bool> prove(std::byte* env, uint64_t address, unsigned use);
 
   // For the next, `env` was proven. The place of the page's entry, whosever it is.
   static Entry& entry(std::byte* env, uint64_t address, unsigned use) {
-    const std::byte* const table = env + GATE_TLB + 16 * use;
-    const uint64_t at = word(table + 8) + (address >> (kPageShift - GATE_ENTRY_SHIFT) & word(table));
+    const std::byte* const t = table(env, use);
+    const uint64_t at = word(t + 8) + (address >> (kPageShift - GATE_ENTRY_SHIFT) & word(t));
     return *reinterpret_cast<Entry*>(at);
   }
   // Makes the entry of `address`, so that the access may pass. Its host address; nullptr: the engine is to do it.
@@ -54,15 +54,20 @@ class EngineTlb {
   // How many were made here.
   uint64_t filled() const { return filled_; }
   // How many there is room for, of a use, once the layout was proven; 0 before.
-  uint64_t entries(unsigned use) const { return env_ ? (word(env_ + GATE_TLB + 16 * use) >> GATE_ENTRY_SHIFT) + 1 : 0; }
+  uint64_t entries(unsigned use) const { return env_ ? entries_of(env_, use) : 0; }
 
  private:
+  // A mask of the entries' offsets, and where they begin.
+  static const std::byte* table(const std::byte* env, unsigned use) { return env + GATE_TLB + 16 * use; }
+  static uint64_t entries_of(const std::byte* env, unsigned use) {
+    return (word(table(env, use)) >> GATE_ENTRY_SHIFT) + 1;
+  }
   static uint64_t word(const std::byte* at) {
     uint64_t value;
     std::memcpy(&value, at, sizeof value);
     return value;
   }
-  bool covers_large_page(const std::byte* env, uint64_t address, unsigned use, uint64_t bytes) const;
+  bool covers_large_page(std::byte* env, uint64_t address, unsigned use, uint64_t bytes) const;
   void account(std::byte* env, const Entry& entry, unsigned use);
   void count_flushes(std::byte* env);
 

@@ -35,7 +35,7 @@ bool SoftCpu::serve_in_place(std::byte* env, uint64_t argument, BlockGate::State
 }
 
 bool SoftCpu::rdtsc_in_place(LiveState& live, bool with_aux) {
-  if ((live.cr4() & cr4::kTsd) && live.cpl() != 0) return false;
+  if ((live.cr(4) & cr4::kTsd) && live.cpl() != 0) return false;
   settle(live.linear_rip());
   const uint64_t tsc = read_tsc();
   live.set_gpr(kRax, tsc & 0xffffffff);

@@ -21,24 +21,25 @@ class LiveState {
   void set_gpr(unsigned index, uint64_t value) { std::memcpy(base_ + at_.regs + 8 * index, &value, sizeof value); }
   uint64_t rip() const { return get<uint64_t>(at_.rip); }
   void set_rip(uint64_t value) { std::memcpy(base_ + at_.rip, &value, sizeof value); }
-  uint64_t cr4() const { return get<uint64_t>(at_.cr + 8 * 4); }
+  uint64_t cr(unsigned number) const { return get<uint64_t>(at_.cr + 8 * number); }
+  uint64_t efer() const { return get<uint64_t>(at_.efer); }
   uint64_t tsc_aux() const { return get<uint64_t>(at_.tsc_aux); }
-  uint64_t code_base() const { return get<uint64_t>(at_.seg + 24 * kCs + 8); }
-  uint64_t rflags() const { return get<uint64_t>(at_.rflags); }
-  uint32_t hflags() const { return get<uint32_t>(at_.hflags); }
-  bool interrupts_on() const { return (rflags() & flag::kIf) != 0; }
-  bool single_steps() const { return (rflags() & flag::kTf) != 0; }
+  bool interrupts_on() const { return (get<uint64_t>(at_.rflags) & flag::kIf) != 0; }
+  bool single_steps() const { return (get<uint64_t>(at_.rflags) & flag::kTf) != 0; }
   unsigned cpl() const { return hflags() & 3; }
   bool shadow() const { return (hflags() & State::kInhibit) != 0; }
-  bool long_mode() const { return (get<uint64_t>(at_.efer) & efer::kLma) != 0; }
+  bool long_mode() const { return (efer() & efer::kLma) != 0; }
   bool code64() const { return (hflags() & State::kCs64) != 0; }
-  uint64_t linear_rip() const { return code64() ? rip() : (code_base() + rip()) & 0xffffffff; }
+  uint64_t linear_rip() const {
+    return code64() ? rip() : (get<uint64_t>(at_.seg + 24 * kCs + 8) + rip()) & 0xffffffff;
+  }
   // Is this what `context`, which was taken just now, is a copy of?
   bool is_of(const Context& context) const {
     return std::memcmp(base_ + at_.regs, context.bytes() + at_.regs, context.size() - at_.regs) == 0;
   }
 
  private:
+  uint32_t hflags() const { return get<uint32_t>(at_.hflags); }
   template <class T>
   T get(size_t offset) const {
     T value;

@@ -10,6 +10,12 @@ constexpr uint64_t kPresent = 1, kWrite = 2, kUser = 4, kAccessed = 0x20, kDirty
 constexpr uint64_t kNoExecute = uint64_t{1} << 63;
 constexpr uint64_t kAddress = 0x000ffffffffff000, kBeyondPhysical = kAddress & ~(kPhysicalEnd - 1);
 
+// Of an entry of 8 bytes that maps `shift` bits; `large`: to a page. The engine's processor has no 1 GiB pages.
+uint64_t reserved_bits(unsigned shift, bool large, bool nxe) {
+  const uint64_t in_any = kBeyondPhysical | (nxe ? 0 : kNoExecute) | (shift > 21 ? kLarge : 0);
+  return large ? in_any | 0x1fe000 : in_any;
+}
+
 struct Walk {
   PhysicalMemory& memory;
   const State& state;
@@ -65,11 +71,9 @@ WalkResult walk_wide(const Walk& w, uint64_t table, int level) {
     if (!(entry & kPresent)) return w.fault(0);
     const bool first_of_pae = pae && level == 2;
     const bool large = !first_of_pae && level > 0 && (entry & kLarge);
-    // The engine's processor has no 1 GiB pages.
-    uint64_t reserved = kBeyondPhysical | (w.nxe() ? 0 : kNoExecute) | (level >= 2 ? kLarge : 0);
+    uint64_t reserved = reserved_bits(shift, large, w.nxe());
     if (pae) reserved |= 0x7ff0000000000000;
     if (first_of_pae) reserved |= kNoExecute | 0x1e6;
-    if (large) reserved |= 0x1fe000;
     if (entry & reserved) return w.fault(pf::kPresent | pf::kReserved);
     if (!first_of_pae) {
       rights &= entry;
@@ -116,10 +120,8 @@ std::optional<Leaf> find_leaf(const PhysicalMemory& memory, uint64_t cr3, bool n
     uint64_t entry;
     std::memcpy(&entry, host, sizeof entry);
     const bool large = shift == 21 && (entry & kLarge);
-    uint64_t reserved = kBeyondPhysical | (nxe ? 0 : kNoExecute) | (shift > 21 ? kLarge : 0);
-    if (large) reserved |= 0x1fe000;
     constexpr uint64_t kNeeded = kPresent | kAccessed;
-    if ((entry & kNeeded) != kNeeded || (entry & reserved)) return std::nullopt;
+    if ((entry & kNeeded) != kNeeded || (entry & reserved_bits(shift, large, nxe))) return std::nullopt;
     all &= entry;
     any |= entry;
     if (shift == 12 || large) {

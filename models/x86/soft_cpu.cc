@@ -35,7 +35,7 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       call_sites_(gate_.hook(), &gate_.state()),
       block_code_(gate_),
       tlb_(engine_->layout(), memory_),
-      finder_(engine_->layout(), tlb_, gate_.state().functions.lookup) {
+      finder_(engine_->layout(), tlb_, call_sites_, gate_.state().functions.lookup) {
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;

@@ -101,6 +101,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   static const void* slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
                                 const void* returns_to);
   void make_room();
+  void flush_code();
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
   // The way of a repeated string instruction's next iteration, where the last one said how many there are, and its call
   // has no tag.
@@ -141,7 +142,6 @@ class SoftCpu final : public Cpu, public MmioSink {
   bool is_live_state(std::byte* env);
   static const void* find_block(std::byte* env, BlockGate::State* state);
   static std::byte* fill_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state, unsigned access);
-  void flush_code();
   static void prove_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state);
   bool rdtsc_in_place(LiveState& live, bool with_aux);
   bool pause_in_place(LiveState& live, uint64_t length);
