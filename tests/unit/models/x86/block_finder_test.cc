@@ -25,6 +25,14 @@ void put_code(std::byte* at, uint8_t value) {
   std::memcpy(at, bytes, sizeof bytes);
 }
 
+// The TLB is known, all pages were used, and there is code that gives 1 at 0x260000.
+void prepare(TestMachine& m) {
+  REQUIRE(know_tlb(m));
+  m.long64(call_often);
+  use_pages(m);
+  put_code(m.ram.data() + 0x260000, 1);
+}
+
 // Calls what is at kCalled so many times, under two page table entries by turns. The sum of what was returned.
 uint64_t call(TestMachine& m, uint64_t one, uint64_t other, uint32_t times) {
   m.change([&](CpuRegs& r) {
@@ -44,10 +52,7 @@ uint64_t call(TestMachine& m, uint64_t one, uint64_t other, uint32_t times) {
 
 TEST_CASE("a change of page tables takes no block away, and one address may be two blocks") {
   TestMachine m;
-  REQUIRE(know_tlb(m));
-  m.long64(call_often);
-  use_pages(m);
-  put_code(m.ram.data() + 0x260000, 1);
+  prepare(m);
   put_code(m.ram.data() + 0x261000, 2);
   CHECK(call(m, 0x260067, 0x260067, 100) == 100);
   CHECK(call(m, 0x261067, 0x261067, 100) == 200);
@@ -58,10 +63,7 @@ TEST_CASE("a change of page tables takes no block away, and one address may be t
 
 TEST_CASE("code that is changed, or whose memory is changed, is not found as it was") {
   TestMachine m;
-  REQUIRE(know_tlb(m));
-  m.long64(call_often);
-  use_pages(m);
-  put_code(m.ram.data() + 0x260000, 1);
+  prepare(m);
   CHECK(call(m, 0x260067, 0x260067, 100) == 100);
   m.poke<uint8_t>(0x260001, 3);
   m.cpu->invalidate_code(Gpa{0x260000}, 6);
@@ -85,24 +87,11 @@ TEST_CASE("code that is changed, or whose memory is changed, is not found as it 
 
 TEST_CASE("a page that may no longer be executed is not found") {
   TestMachine m;
-  REQUIRE(know_tlb(m));
-  m.long64(call_often);
-  use_pages(m);
-  put_code(m.ram.data() + 0x260000, 1);
+  prepare(m);
   CHECK(call(m, 0x260067, 0x260067, 100) == 100);
   m.poke<uint8_t>(0x262000, 0xf4);
   m.set_gate64(14, 0x262000);
-  m.change([&](CpuRegs& r) {
-    r.rip = TestMachine::address(call_often);
-    r.gpr[kRax] = kCalled;
-    r.gpr[kRcx] = 100;
-    r.gpr[kRdx] = m.page_entry_at(kCalled);
-    r.gpr[kR8] = 0x260067;
-    r.gpr[kR9] = 0x8000000000260067;
-    r.gpr[kR10] = 0;
-  });
-  REQUIRE(m.run(1'000'000) == CpuExit::kHalt);
-  CHECK(m.gpr(kR10) == 1);
+  CHECK(call(m, 0x260067, 0x8000000000260067, 100) == 1);
   CHECK(m.regs().cr2 == kCalled);
   CHECK(m.regs().rip == 0x262001);
 }

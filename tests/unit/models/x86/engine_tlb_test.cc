@@ -7,7 +7,7 @@
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
-extern "C" const unsigned char do_load[], remap[], remap_all[], touch_pages[];
+extern "C" const unsigned char remap[], remap_all[], touch_pages[];
 
 using namespace xensim;
 using namespace xensim::x86;
@@ -19,14 +19,25 @@ constexpr uint64_t kAccessed = 0x20, kDirty = 0x40;
 
 uint64_t filled(const TestMachine& m) { return dynamic_cast<const SoftCpu&>(*m.cpu).tlb().filled(); }
 
-uint64_t copy(TestMachine& m, uint64_t from, uint64_t to) {
+// A load, a change of the table's entry at `rdx` to `rbx`, what is to take the old entry away (for `remap` INVLPG of
+// `r8`), and the load again: the first gives 1, the second 2, and of the entries some are made here.
+struct Remap {
+  const unsigned char* snippet;
+  uint64_t r8, rsi, rdx, rbx;
+};
+void check_remap(TestMachine& m, const Remap& registers) {
+  const uint64_t before = filled(m);
   m.change([&](CpuRegs& r) {
-    r.rip = TestMachine::address(do_load);
-    r.gpr[kRsi] = from;
-    r.gpr[kRdi] = to;
+    r.rip = TestMachine::address(registers.snippet);
+    r.gpr[kR8] = registers.r8;
+    r.gpr[kRsi] = registers.rsi;
+    r.gpr[kRdx] = registers.rdx;
+    r.gpr[kRbx] = registers.rbx;
   });
   REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-  return m.gpr(kRax);
+  CHECK(filled(m) > before);
+  CHECK(m.gpr(kRax) == 1);
+  CHECK(m.gpr(kRcx) == 2);
 }
 
 }  // namespace
@@ -64,17 +75,7 @@ TEST_CASE("INVLPG and CR3 take away what was entered here") {
     use_pages(m);
     m.poke<uint64_t>(0x201008, 1);
     m.poke<uint64_t>(0x202008, 2);
-    const uint64_t before = filled(m);
-    m.change([&](CpuRegs& r) {
-      r.rip = TestMachine::address(snippet);
-      r.gpr[kRsi] = r.gpr[kR8] = 0x201008;
-      r.gpr[kRdx] = m.page_entry_at(0x201000);
-      r.gpr[kRbx] = 0x202007 | kAccessed | kDirty;
-    });
-    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-    CHECK(filled(m) > before);
-    CHECK(m.gpr(kRax) == 1);
-    CHECK(m.gpr(kRcx) == 2);
+    check_remap(m, {snippet, 0x201008, 0x201008, m.page_entry_at(0x201000), 0x202007 | kAccessed | kDirty});
   }
 }
 
@@ -87,18 +88,7 @@ TEST_CASE("INVLPG of one address takes away all of a large page") {
   m.poke<uint64_t>(large, 0x200087 | kAccessed | kDirty);
   m.poke<uint64_t>(0x201008, 1);
   m.poke<uint64_t>(0x1008, 2);
-  const uint64_t before = filled(m);
-  m.change([&](CpuRegs& r) {
-    r.rip = TestMachine::address(remap);
-    r.gpr[kR8] = 0x403000;
-    r.gpr[kRsi] = 0x401008;
-    r.gpr[kRdx] = large;
-    r.gpr[kRbx] = 0x87 | kAccessed | kDirty;
-  });
-  REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-  CHECK(filled(m) > before);
-  CHECK(m.gpr(kRax) == 1);
-  CHECK(m.gpr(kRcx) == 2);
+  check_remap(m, {remap, 0x403000, 0x401008, large, 0x87 | kAccessed | kDirty});
 }
 
 TEST_CASE("how many entries there is room for follows from what was used between flushes, not from the time") {

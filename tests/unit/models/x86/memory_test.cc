@@ -19,18 +19,6 @@ using namespace xensim::x86::test;
 
 namespace {
 
-// Runs `mov (from),%rax; mov %rax,(to)` and gives RAX.
-uint64_t copy(TestMachine& m, uint64_t from, uint64_t to) {
-  m.change([&](CpuRegs& r) {
-    r.rip = TestMachine::address(do_load);
-    r.gpr[kRsi] = from;
-    r.gpr[kRdi] = to;
-  });
-  const CpuExit exit = m.run();
-  REQUIRE_MESSAGE(exit == CpuExit::kHalt, m.cpu->error());
-  return m.gpr(kRax);
-}
-
 // 2 MiB pages identity-map the first GiB.
 void map_first_gib(TestMachine& m) {
   for (uint64_t i = 2; i < 512; ++i) m.poke<uint64_t>(kPageTables + 0x2000 + 8 * i, i << 21 | 0x87);

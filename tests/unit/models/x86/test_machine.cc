@@ -6,7 +6,7 @@
 #include "models/base/check.h"
 #include "models/x86/soft_cpu_impl.h"
 
-extern "C" const unsigned char store_often[];
+extern "C" const unsigned char do_load[], store_often[];
 
 namespace xensim::x86::test {
 namespace {
@@ -200,6 +200,16 @@ std::optional<uint8_t> TestMachine::acknowledge_interrupt(VcpuId vcpu) {
 CpuAction TestMachine::pause(VcpuId vcpu) {
   note(vcpu, "pause");
   return answer;
+}
+
+uint64_t copy(TestMachine& m, uint64_t from, uint64_t to) {
+  m.change([&](CpuRegs& r) {
+    r.rip = TestMachine::address(do_load);
+    r.gpr[kRsi] = from;
+    r.gpr[kRdi] = to;
+  });
+  REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+  return m.gpr(kRax);
 }
 
 bool know_tlb(TestMachine& m) {

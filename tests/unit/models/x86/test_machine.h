@@ -102,6 +102,8 @@ class TestMachine : public CpuClient {
   void flat(CpuRegs& regs, uint16_t code, uint16_t code_attributes, unsigned cpl);
 };
 
+// Runs `mov (from),%rax; mov %rax,(to)` and gives RAX.
+uint64_t copy(TestMachine& m, uint64_t from, uint64_t to);
 // Lets stores happen by which the engine's TLB becomes known (SoftCpu's gate), so that it is filled without the engine.
 // false: the engine's code is not as expected, and is left as it is. (So it may be under ASan once there were many
 // machines: what it lies beside is then near its code, and is addressed in another way.)
