@@ -18,11 +18,7 @@ const BlockNote* note_of(const void* code, uint64_t back) {
 }  // namespace
 
 BlockFinder::BlockFinder(const EnvLayout& layout, EngineTlb& tlb, const CallSites& sites, const void* ask)
-    : layout_(layout),
-      tlb_(tlb),
-      sites_(sites),
-      ask_(reinterpret_cast<Ask>(reinterpret_cast<uintptr_t>(ask))),
-      found_(size_t{1} << kBits) {}
+    : layout_(layout), tlb_(tlb), sites_(sites), ask_(reinterpret_cast<Ask>(reinterpret_cast<uintptr_t>(ask))) {}
 
 void BlockFinder::on_new_code(uint64_t code) {
   if (code < newest_) forget_code();
@@ -41,6 +37,7 @@ void BlockFinder::forget_code() {
 }
 
 void BlockFinder::use(std::byte* env) {
+  found_.resize(size_t{1} << kBits);
   env_ = env;
   const std::byte* const base = env - layout_.regs;
   state_.rip = reinterpret_cast<const uint64_t*>(base + layout_.rip);

@@ -77,7 +77,7 @@ class BlockFinder {
   const Ask ask_;
   std::byte* env_ = nullptr;
   State state_;
-  std::vector<Near> found_;
+  std::vector<Near> found_;            // empty before use()
   std::array<uint32_t, 256> flags_{};  // those that blocks were found with
   size_t flags_known_ = 0;
   uint16_t age_ = 1;   // goes up where all is forgotten; what is of another is not there
