@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "bench/plain_platform.h"
 #include "models/xen/abi/public.h"
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
+#include "models/xen/testing/plain_platform.h"
 
 namespace xensim {
 namespace {

@@ -8,8 +8,8 @@
 #include "models/base/check.h"
 #include "models/base/prng.h"
 #include "sim/explore/strategies/strategies.h"
-#include "sim/fiber.h"
-#include "sim/run.h"
+#include "sim/fiber/fiber.h"
+#include "sim/run/run.h"
 
 namespace {
 

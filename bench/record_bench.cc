@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "bench/cpu_clock.h"
-#include "bench/plain_platform.h"
 #include "bench/value_or_die.h"
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
+#include "models/xen/testing/plain_platform.h"
 #include "sim/replay/core_replay.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/trace_file.h"
 
 namespace {

@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "models/xen/abi/public.h"
-#include "models/xen/core.h"
-#include "tests/unit/models/xen/threaded_platform.h"
+#include "models/xen/api/core.h"
+#include "models/xen/testing/threaded_platform.h"
 
 namespace xensim {
 namespace {

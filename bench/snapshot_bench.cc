@@ -9,9 +9,9 @@
 #include "models/base/check.h"
 #include "sim/cli/snapshot_options.h"
 #include "sim/explore/strategies/strategies.h"
-#include "sim/machine_fork.h"
-#include "sim/run.h"
-#include "sim/snapshot/snapshot_file.h"
+#include "sim/machine/snapshot/snapshot_file.h"
+#include "sim/process/machine_fork.h"
+#include "sim/run/run.h"
 
 namespace {
 

@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "sim/replay/core_replay.h"
-#include "tests/unit/traces/sample.h"
-#include "tests/unit/traces/small_core.h"
 #include "traces/recording_core.h"
 #include "traces/recording_platform.h"
+#include "traces/testing/sample.h"
+#include "traces/testing/small_core.h"
 
 namespace {
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kSiteNames[] = {
 #define XS_SITE(enumerator, name) name,
-#include "models/xen/sites.def"
+#include "models/xen/api/sites.def"
 #undef XS_SITE
 };
 

@@ -13,8 +13,8 @@
 #include <variant>
 
 #include "models/base/types.h"
-#include "models/xen/core_api.h"
-#include "models/xen/platform.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/platform.h"
 #include "traces/actor.h"
 
 namespace xensim::traces {

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
 #include "traces/event_writer.h"
 
 namespace xensim::traces {

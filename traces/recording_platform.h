@@ -6,7 +6,7 @@
 // holder's event cannot come before it.
 #pragma once
 
-#include "models/xen/platform.h"
+#include "models/xen/api/platform.h"
 #include "traces/event_writer.h"
 
 namespace xensim::traces {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "models/xen/flavour.h"
+#include "models/xen/api/flavour.h"
 #include "traces/actor.h"
 #include "traces/event_sink.h"
 

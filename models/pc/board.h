@@ -6,14 +6,14 @@
 #include <optional>
 #include <vector>
 
-#include "models/pc/apic_bus.h"
-#include "models/pc/debug_port.h"
-#include "models/pc/device.h"
-#include "models/pc/io_bus.h"
-#include "models/pc/local_apic.h"
+#include "models/pc/device/apic_bus.h"
+#include "models/pc/device/debug_port.h"
+#include "models/pc/device/device.h"
+#include "models/pc/device/io_bus.h"
+#include "models/pc/device/local_apic.h"
+#include "models/pc/device/test_exit.h"
+#include "models/pc/device/uart_8250.h"
 #include "models/pc/pc_devices.h"
-#include "models/pc/test_exit.h"
-#include "models/pc/uart_8250.h"
 
 namespace xensim::pc {
 

@@ -2,15 +2,15 @@
 // board.
 #pragma once
 
-#include "models/pc/acpi_pm.h"
-#include "models/pc/i8042.h"
-#include "models/pc/io_apic.h"
-#include "models/pc/io_bus.h"
-#include "models/pc/pci_host.h"
-#include "models/pc/pic_8259.h"
-#include "models/pc/pit_8254.h"
-#include "models/pc/platform_pci.h"
-#include "models/pc/rtc_cmos.h"
+#include "models/pc/device/acpi_pm.h"
+#include "models/pc/device/i8042.h"
+#include "models/pc/device/io_apic.h"
+#include "models/pc/device/io_bus.h"
+#include "models/pc/device/pci_host.h"
+#include "models/pc/device/pic_8259.h"
+#include "models/pc/device/pit_8254.h"
+#include "models/pc/device/platform_pci.h"
+#include "models/pc/device/rtc_cmos.h"
 
 namespace xensim::pc {
 

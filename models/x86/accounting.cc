@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "models/base/check.h"
-#include "models/x86/live_state.h"
+#include "models/x86/fast/live_state.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "models/base/cpu.h"
-#include "models/x86/physical_memory.h"
+#include "models/x86/engine/physical_memory.h"
 #include "models/x86/state.h"
 
 namespace xensim::x86 {

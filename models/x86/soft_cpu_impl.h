@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "models/x86/block_code.h"
-#include "models/x86/block_finder.h"
-#include "models/x86/block_gate.h"
 #include "models/x86/block_table.h"
-#include "models/x86/call_site.h"
 #include "models/x86/delivery.h"
-#include "models/x86/engine_tlb.h"
+#include "models/x86/fast/block_code.h"
+#include "models/x86/fast/block_finder.h"
+#include "models/x86/fast/block_gate.h"
+#include "models/x86/fast/call_site.h"
+#include "models/x86/fast/engine_tlb.h"
 #include "models/x86/msr.h"
 #include "models/x86/soft_cpu.h"
 

@@ -4,7 +4,7 @@
 
 #include "models/base/cpu.h"
 #include "models/x86/arch.h"
-#include "models/x86/engine.h"
+#include "models/x86/engine/engine.h"
 #include "models/x86/saved_cpu.h"
 
 namespace xensim::x86 {

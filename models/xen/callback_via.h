@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "models/xen/flavour.h"
+#include "models/xen/api/flavour.h"
 
 namespace xensim::xen {
 

@@ -1,4 +1,5 @@
-#include "models/xen/core.h"
+// The core behind CoreApi: entry points, and what its inspector and its saved state are.
+#include "models/xen/api/core.h"
 
 #include <fmt/format.h>
 

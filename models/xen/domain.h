@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "models/base/types.h"
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/evtchn_table.h"
 #include "models/xen/locks.h"
 #include "models/xen/pirq.h"
-#include "models/xen/platform.h"
 #include "models/xen/shared.h"
 #include "models/xen/state/fields_of.h"
 #include "models/xen/vcpu.h"

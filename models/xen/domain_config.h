@@ -2,7 +2,7 @@
 #pragma once
 
 #include "models/base/result.h"
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
 
 namespace xensim::xen {
 

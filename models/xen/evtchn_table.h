@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "models/base/types.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/locks.h"
-#include "models/xen/platform.h"
 #include "models/xen/shared.h"
 #include "models/xen/state/fields_of.h"
 

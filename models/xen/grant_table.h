@@ -18,11 +18,11 @@
 #include <vector>
 
 #include "models/base/types.h"
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/hypervisor.h"
 #include "models/xen/locks.h"
 #include "models/xen/maptrack.h"
-#include "models/xen/platform.h"
 #include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {

@@ -1,4 +1,5 @@
-#include "models/xen/host_backend.h"
+// HostBackend: see models/xen/api/host_backend.h.
+#include "models/xen/api/host_backend.h"
 
 #include <utility>
 

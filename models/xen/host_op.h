@@ -1,7 +1,7 @@
 // The host kernel's side of the ABI for backends outside any guest: grants by (domain, reference), events by port.
 #pragma once
 
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {

@@ -11,11 +11,11 @@
 #include <span>
 #include <vector>
 
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/flavour.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/domain.h"
-#include "models/xen/flavour.h"
 #include "models/xen/locks.h"
-#include "models/xen/platform.h"
 #include "models/xen/vcpu.h"
 
 namespace xensim::xen {

@@ -1,8 +1,8 @@
 // CoreInspector on a Hypervisor: reads of the core's state for reports and invariants, while nobody is inside it.
 #pragma once
 
+#include "models/xen/api/core.h"
 #include "models/xen/clock_invariants.h"
-#include "models/xen/core.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "models/base/check.h"
-#include "models/xen/platform.h"
+#include "models/xen/api/platform.h"
 
 #if defined(__clang__)
 #define XS_THREAD_ATTRIBUTE(x) __attribute__((x))

@@ -18,12 +18,12 @@
 
 #include "models/base/maybe.h"
 #include "models/base/types.h"
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/locks.h"
 #include "models/xen/p2m_entry.h"
 #include "models/xen/p2m_overrides.h"
 #include "models/xen/page_references.h"
-#include "models/xen/platform.h"
 #include "models/xen/state/fields_of.h"
 
 namespace xensim::xen {

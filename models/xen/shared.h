@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "models/xen/platform.h"
+#include "models/xen/api/platform.h"
 
 namespace xensim::xen {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "models/xen/core_api.h"
+#include "models/xen/api/core_api.h"
 #include "models/xen/hypervisor.h"
 
 namespace xensim::xen {

@@ -12,8 +12,8 @@
 
 #include "models/base/types.h"
 #include "models/xen/abi/regs.h"
+#include "models/xen/api/platform.h"
 #include "models/xen/locks.h"
-#include "models/xen/platform.h"
 #include "models/xen/shared.h"
 
 namespace xensim::xen {

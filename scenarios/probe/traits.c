@@ -1,4 +1,4 @@
-/* Evidence for the traits of models/xen/traits.def that no other program shows: a line each, which the real Xen and the real KVM
+/* Evidence for the traits of models/xen/api/traits.def that no other program shows: a line each, which the real Xen and the real KVM
  * answer differently. ELF only, 2 vCPUs. */
 #include "probe.h"
 

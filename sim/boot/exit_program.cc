@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "models/pc/test_exit.h"
+#include "models/pc/device/test_exit.h"
 
 namespace xensim::sim {
 

@@ -6,20 +6,20 @@
 #include <optional>
 #include <sstream>
 
-#include "sim/boot/boot_summary.h"
 #include "sim/boot/initramfs.h"
-#include "sim/boot/terminal_input.h"
-#include "sim/boot/typed_command.h"
 #include "sim/cli/boot_input.h"
+#include "sim/cli/boot_summary.h"
 #include "sim/cli/call_printer.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/kernel_cache.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
 #include "sim/cli/snapshot_options.h"
+#include "sim/cli/terminal_input.h"
+#include "sim/cli/typed_command.h"
 #include "sim/cli/write_file.h"
-#include "sim/read_file.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
+#include "sim/scenario/read_file.h"
 #include "traces/describe.h"
 
 namespace xensim::sim {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "sim/read_file.h"
+#include "sim/scenario/read_file.h"
 
 namespace xensim::sim {
 

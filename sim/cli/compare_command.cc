@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "models/xen/flavour.h"
+#include "models/xen/api/flavour.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"

@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 #include "sim/replay/core_replay.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/trace_file.h"
 
 namespace xensim::sim {

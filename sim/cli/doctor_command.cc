@@ -13,7 +13,7 @@
 
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
-#include "sim/soft_machine.h"
+#include "sim/soft/soft_machine.h"
 
 namespace xensim::sim {
 

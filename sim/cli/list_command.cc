@@ -7,11 +7,11 @@
 #include "models/xen/abi/reference.h"
 #include "models/xen/abi/state.h"
 #include "models/xen/abi/table.h"
-#include "models/xen/flavour.h"
+#include "models/xen/api/flavour.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
-#include "sim/scenario.h"
-#include "sim/soft_machine.h"
+#include "sim/scenario/scenario.h"
+#include "sim/soft/soft_machine.h"
 
 namespace xensim::sim {
 

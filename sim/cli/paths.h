@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
 

@@ -1,11 +1,11 @@
 // xensim replay: a trace again, at the core alone, or by running its guests once more.
 #include <fmt/format.h>
 
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/trace_scenario.h"
 #include "sim/replay/core_replay.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/diff.h"
 
 namespace xensim::sim {

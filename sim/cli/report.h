@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "sim/outcome.h"
+#include "sim/scenario/outcome.h"
 
 namespace xensim::sim {
 

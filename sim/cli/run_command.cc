@@ -6,7 +6,7 @@
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
 #include "sim/cli/snapshot_options.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/describe.h"
 
 namespace xensim::sim {

@@ -7,7 +7,7 @@
 #include <charconv>
 
 #include "sim/cli/paths.h"
-#include "sim/scenario_toml.h"
+#include "sim/scenario/scenario_toml.h"
 
 namespace xensim::sim {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
 

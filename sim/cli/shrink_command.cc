@@ -7,7 +7,7 @@
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 #include "sim/explore/strategies/strategies.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/trace_file.h"
 
 namespace xensim::sim {

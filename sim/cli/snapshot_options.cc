@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "sim/cli/shell_prompt.h"
 #include "sim/cli/trace_scenario.h"
-#include "sim/snapshot/snapshot_file.h"
+#include "sim/machine/snapshot/snapshot_file.h"
 #include "traces/describe.h"
 
 namespace xensim::sim {
@@ -23,7 +24,7 @@ void declare_snapshot_options(CLI::App& app, SnapshotOptions& options) {
 
 Result<std::optional<SnapshotPoint>> snapshot_point(const SnapshotOptions& options) {
   if (options.at.empty()) return std::optional<SnapshotPoint>();
-  if (options.at == "SHELL") return std::optional(SnapshotPoint{});
+  if (options.at == "SHELL") return std::optional(SnapshotPoint{{}, at_shell_prompt});
   const auto time = traces::parse_time(options.at);
   if (!time) {
     return input_error(fmt::format("--snapshot-at {}: neither SHELL nor a time like 10s or 5ms", options.at));

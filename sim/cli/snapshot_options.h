@@ -6,8 +6,8 @@
 #include <string>
 
 #include "models/base/result.h"
-#include "sim/scenario.h"
-#include "sim/snapshot/snapshot.h"
+#include "sim/machine/snapshot/snapshot.h"
+#include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
 

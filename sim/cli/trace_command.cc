@@ -6,7 +6,7 @@
 #include <streambuf>
 
 #include "sim/cli/commands.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/check.h"
 #include "traces/describe.h"
 #include "traces/diff.h"

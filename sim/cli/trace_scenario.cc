@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "sim/cli/paths.h"
-#include "sim/read_file.h"
-#include "sim/scenario_toml.h"
+#include "sim/scenario/read_file.h"
+#include "sim/scenario/scenario_toml.h"
 
 namespace xensim::sim {
 

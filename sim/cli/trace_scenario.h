@@ -2,7 +2,7 @@
 #pragma once
 
 #include "models/base/result.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 #include "traces/trace_info.h"
 
 namespace xensim::sim {

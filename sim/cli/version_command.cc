@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "sim/cli/commands.h"
-#include "sim/run.h"
-#include "sim/soft_machine.h"
+#include "sim/run/run.h"
+#include "sim/soft/soft_machine.h"
 
 namespace xensim::sim {
 

@@ -7,9 +7,9 @@
 
 #include "models/base/prng.h"
 #include "sim/explore/strategies/strategies.h"
-#include "sim/explore/workers.h"
-#include "sim/machine_fork.h"
-#include "sim/run.h"
+#include "sim/process/machine_fork.h"
+#include "sim/process/workers.h"
+#include "sim/run/run.h"
 
 namespace xensim::sim {
 

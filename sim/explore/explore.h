@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "sim/explore/schedule.h"
-#include "sim/outcome.h"
-#include "sim/scenario.h"
-#include "sim/snapshot/snapshot.h"
+#include "sim/explore/strategies/schedule.h"
+#include "sim/machine/snapshot/snapshot.h"
+#include "sim/scenario/outcome.h"
+#include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
 

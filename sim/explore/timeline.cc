@@ -8,7 +8,7 @@
 #include "models/xen/abi/decode.h"
 #include "sim/explore/explore.h"
 #include "sim/explore/strategies/strategies.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "traces/codec.h"
 #include "traces/describe.h"
 

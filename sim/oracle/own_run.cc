@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 
 namespace xensim::sim {
 

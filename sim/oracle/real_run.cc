@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "sim/oracle/spawn.h"
+#include "sim/process/spawn.h"
 
 namespace xensim::sim {
 

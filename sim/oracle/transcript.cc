@@ -7,7 +7,7 @@
 #include <map>
 #include <sstream>
 
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
 

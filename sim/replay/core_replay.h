@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
 #include "traces/trace_file.h"
 
 namespace xensim::sim {

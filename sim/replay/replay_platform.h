@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "models/xen/core_api.h"
-#include "models/xen/platform.h"
-#include "sim/fiber.h"
+#include "models/xen/api/core_api.h"
+#include "models/xen/api/platform.h"
+#include "sim/fiber/fiber.h"
 #include "sim/replay/core_replay.h"
 #include "traces/trace_file.h"
 

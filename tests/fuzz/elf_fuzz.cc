@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "models/pc/native_image.h"
-#include "models/pc/pvh_loader.h"
+#include "models/pc/load/native_image.h"
+#include "models/pc/load/pvh_loader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 

@@ -10,9 +10,9 @@
 #include <memory>
 
 #include "models/base/check.h"
-#include "sim/run.h"
-#include "sim/snapshot/snapshot_file.h"
-#include "tests/unit/models/pc/tiny_elf.h"
+#include "sim/machine/snapshot/snapshot_file.h"
+#include "sim/run/run.h"
+#include "tests/unit/models/pc/load/tiny_elf.h"
 
 namespace {
 

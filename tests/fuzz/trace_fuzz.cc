@@ -10,9 +10,9 @@
 #include <zstd.h>
 
 #include "sim/replay/core_replay.h"
-#include "tests/unit/traces/small_core.h"
 #include "traces/check.h"
 #include "traces/show.h"
+#include "traces/testing/small_core.h"
 
 namespace {
 

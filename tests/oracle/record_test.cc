@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "sim/oracle/spawn.h"
+#include "sim/process/spawn.h"
 
 namespace xensim::sim {
 namespace {

@@ -1,7 +1,7 @@
 // CoreState on a Hypervisor.
 #pragma once
 
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
 #include "models/xen/state/save.h"
 
 namespace xensim::xen {

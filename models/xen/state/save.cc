@@ -33,7 +33,7 @@ uint64_t hash_of(const Flavour& flavour) {
   uint64_t hash = kHashStart;
 #define XS_TRAIT(name, ...) mix(hash, flavour.name ? 1 : 2);
 #define XS_LATER_TRAIT XS_TRAIT
-#include "models/xen/traits.def"
+#include "models/xen/api/traits.def"
 #undef XS_LATER_TRAIT
 #undef XS_TRAIT
   return hash;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "models/base/result.h"
-#include "sim/explore/schedule.h"
-#include "sim/strategy.h"
+#include "sim/explore/strategies/schedule.h"
+#include "sim/machine/strategy.h"
 
 namespace xensim::sim {
 

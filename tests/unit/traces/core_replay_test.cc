@@ -4,12 +4,12 @@
 #include <doctest/doctest.h>
 
 #include "models/base/prng.h"
-#include "sim/fiber.h"
-#include "tests/unit/traces/sample.h"
-#include "tests/unit/traces/small_core.h"
+#include "sim/fiber/fiber.h"
 #include "traces/check.h"
 #include "traces/recording_core.h"
 #include "traces/recording_platform.h"
+#include "traces/testing/sample.h"
+#include "traces/testing/small_core.h"
 
 namespace xensim::sim {
 namespace {

@@ -5,10 +5,10 @@
 
 #include <sstream>
 
-#include "tests/unit/traces/sample.h"
 #include "traces/check.h"
 #include "traces/describe.h"
 #include "traces/diff.h"
+#include "traces/testing/sample.h"
 
 namespace xensim::traces {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/traces/sample.h"
+#include "traces/testing/sample.h"
 
 namespace xensim::traces {
 namespace {

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "models/base/check.h"
-#include "models/pc/line_assembler.h"
+#include "models/pc/device/line_assembler.h"
 #include "tests/unit/models/pc/fake_machine.h"
 
 using namespace xensim;

@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include "models/pc/acpi_tables.h"
-#include "models/pc/linux_boot.h"
+#include "models/pc/device/addresses.h"
+#include "models/pc/load/linux_boot.h"
 #include "tests/unit/models/pc/fake_machine.h"
 
 using namespace xensim;

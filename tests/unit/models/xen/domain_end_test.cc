@@ -1,7 +1,7 @@
 // Domains that end or are reset while others have their pages: no mapping dangles, and every pin comes back.
 #include <doctest/doctest.h>
 
-#include "models/xen/host_backend.h"
+#include "models/xen/api/host_backend.h"
 #include "tests/unit/models/xen/two_guests.h"
 
 namespace xensim {

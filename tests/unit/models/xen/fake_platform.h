@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/plain_platform.h"
+#include "models/xen/testing/plain_platform.h"
 
 namespace xensim {
 

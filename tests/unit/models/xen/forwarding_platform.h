@@ -1,7 +1,7 @@
 // A Platform that hands every call on to another: the base of decorators that look at some of them.
 #pragma once
 
-#include "models/xen/platform.h"
+#include "models/xen/api/platform.h"
 
 namespace xensim {
 

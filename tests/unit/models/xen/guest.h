@@ -5,7 +5,7 @@
 
 #include "models/xen/abi/compat.h"
 #include "models/xen/abi/public.h"
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
 #include "tests/unit/models/xen/fake_platform.h"
 
 namespace xensim {

@@ -2,7 +2,7 @@
 // domain may ask of the grant hypercall.
 #include <doctest/doctest.h>
 
-#include "models/xen/host_backend.h"
+#include "models/xen/api/host_backend.h"
 #include "tests/unit/models/xen/two_guests.h"
 
 namespace xensim {

@@ -7,11 +7,11 @@
 #include <map>
 #include <memory>
 
-#include "bench/plain_platform.h"
 #include "models/xen/abi/decode.h"
 #include "models/xen/abi/public.h"
 #include "models/xen/abi/table.h"
-#include "models/xen/core.h"
+#include "models/xen/api/core.h"
+#include "models/xen/testing/plain_platform.h"
 #include "tests/unit/models/xen/fetch_watch.h"
 
 namespace xensim {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/xen/flavour.h"
+#include "models/xen/api/flavour.h"
 
 namespace xensim {
 

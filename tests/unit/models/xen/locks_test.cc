@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "bench/plain_platform.h"
+#include "models/xen/testing/plain_platform.h"
 
 namespace xensim::xen {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "sim/boot/cpio.h"
 #include "sim/boot/exit_program.h"
-#include "sim/boot/terminal_input.h"
+#include "sim/cli/terminal_input.h"
 
 using namespace xensim;
 using namespace xensim::sim;

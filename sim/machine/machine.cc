@@ -1,0 +1,351 @@
+// See machine.h: construction, the run as a whole, its end.
+#include "sim/machine/machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "models/base/check.h"
+#include "models/xen/abi/public.h"
+
+namespace xensim::sim {
+
+namespace {
+
+const char* reason_name(xen::ShutdownReason reason) {
+  switch (reason) {
+    case xen::ShutdownReason::kPoweroff: return "poweroff";
+    case xen::ShutdownReason::kReboot: return "reboot";
+    case xen::ShutdownReason::kSuspend: return "suspend";
+    case xen::ShutdownReason::kCrash: return "crash";
+    case xen::ShutdownReason::kWatchdog: return "watchdog";
+    case xen::ShutdownReason::kSoftReset: return "soft-reset";
+  }
+  return "unknown reason";
+}
+
+}  // namespace
+
+Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
+    : scenario_(scenario), flavour_(flavour), memory_(std::move(memory)) {
+  for (size_t i = 0; i < scenario.guests.size(); ++i) {
+    Domain domain;
+    domain.id = DomId{static_cast<uint16_t>(i + 1)};
+    domain.config = &scenario_.guests[i];
+    domain.pieces = pc::memory_pieces(domain.config->memory_bytes, domain.config->platform != GuestPlatform::kBare);
+    for (const pc::MemoryPiece& piece : domain.pieces) domain.bytes += piece.bytes;
+    domain.ram = memory_.allocate(domain.bytes);
+    domains_.push_back(std::move(domain));
+  }
+  memory_mark_ = memory_.allocated();
+  make_actors();
+}
+
+Machine::~Machine() = default;
+
+void Machine::make_actors() {
+  const auto add = [this](ActorInfo info, std::string label) -> Actor& {
+    auto actor = std::make_unique<Actor>();
+    actor->id = static_cast<ActorId>(actors_.size());
+    actor->info = std::move(info);
+    actor->label = std::move(label);
+    actors_.push_back(std::move(actor));
+    return *actors_.back();
+  };
+  add({ActorKind::kMachine, {}, "machine"}, "machine");
+  for (size_t d = 0; d < domains_.size(); ++d) {
+    for (uint32_t v = 0; v < domains_[d].config->vcpus; ++v) {
+      const VcpuRef ref{domains_[d].id, VcpuId{v}};
+      Actor& actor = add({ActorKind::kVcpu, ref, domains_[d].config->name}, fmt::format("d{}v{}", ref.dom.v, v));
+      actor.domain = static_cast<unsigned>(d);
+      domains_[d].vcpus.push_back(actor.id);
+    }
+  }
+  timers_ = &add({ActorKind::kTimer, {}, "timers"}, "timers");
+  timers_->fiber = std::make_unique<Fiber>();
+  outside_ = &add({ActorKind::kExternal, {}, "outside"}, "outside");
+  outside_->fiber = std::make_unique<Fiber>();
+}
+
+Machine::Domain& Machine::domain_of(DomId id) {
+  XS_CHECK(id.v >= 1 && id.v <= domains_.size());
+  return domains_[id.v - 1];
+}
+
+std::vector<ActorInfo> Machine::actor_table() const {
+  std::vector<ActorInfo> table;
+  for (const auto& actor : actors_) table.push_back(actor->info);
+  return table;
+}
+
+std::vector<std::string> Machine::labels() const {
+  std::vector<std::string> labels;
+  for (const auto& actor : actors_) labels.push_back(actor->label);
+  return labels;
+}
+
+void Machine::reset(const MachineOptions& options) {
+  options_ = options;
+  strategy_ = options.strategy;
+  XS_CHECK_MSG(strategy_ == nullptr || actors_.size() <= kMaxActors, "too many vCPUs for a strategy");
+  api_ = nullptr;
+  core_ = {};
+  recording_core_.reset();
+  recording_platform_.reset();
+  writer_.reset();
+  memory_.release_to(memory_mark_);
+  events_due_.clear();
+  due_timers_.clear();
+  due_external_.clear();
+  due_outside_.clear();
+  due_notices_.clear();
+  occurrences_.clear();
+  context_ = {};
+  prng_ = Prng(options.seed);
+  current_ = on_processor_ = nullptr;
+  cutting_ = finished_ = fair_ = any_resetting_ = prepared_ = line_seen_ = saved_ = false;
+  runnable_ = 0;
+  waiters_ = 0;
+  next_ = 0;
+  turn_ = 0;
+  turns_ = actor_runs_ = 0;
+  recorded_input_ = 0;
+  if (invariants_.empty()) invariants_ = make_invariants();
+  point_limit_ = options.max_points;
+  counts_occurrences_ = strategy_ != nullptr && strategy_->wants_occurrence();
+  fibers_follow_ =
+      strategy_ != nullptr && only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
+  drive_until_free_ = nullptr;
+  shared_holders_.clear();
+  outcome_ = {};
+  for (Domain& domain : domains_) {
+    domain.ended = domain.resetting = false;
+    domain.partial_line.clear();
+  }
+  for (const auto& actor : actors_) {
+    actor->core_runnable = actor->in_entry = actor->ended = actor->paused = false;
+    actor->waiting = nullptr;
+    actor->at = PointOp::kGuest;
+    if (actor->fiber) actor->fiber->abandon();
+  }
+}
+
+// What the toolstack tells a guest of its rings; their ports are those that the core reserves.
+void Machine::set_toolstack_params(const Domain& domain) {
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_PFN, pc::kStorePage.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_EVTCHN, kStorePort.v);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_PFN, pc::kConsolePage.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_EVTCHN, kConsolePort.v);
+}
+
+void Machine::make_core() {
+  xen::Platform* platform = this;
+  if (options_.sink != nullptr) {
+    writer_.emplace(context_, *options_.sink);
+    platform = &recording_platform_.emplace(static_cast<xen::Platform&>(*this), *writer_);
+  }
+  core_ = xen::make_core(*platform, flavour_);
+  api_ = core_.api.get();
+  if (writer_) api_ = &recording_core_.emplace(*api_, *writer_);
+}
+
+void Machine::create_domains() {
+  for (const Domain& domain : domains_) {
+    xen::DomainConfig config;
+    config.id = domain.id;
+    config.vcpus = domain.config->vcpus;
+    config.pic = config.emulated_pirqs = domain.config->hvm;
+    for (const pc::MemoryPiece& piece : domain.pieces) {
+      config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
+    }
+    if (domain.config->event_channels != 0) config.max_event_channels = domain.config->event_channels;
+    if (flavour_.wide_event_limit) config.max_event_channels = 4095;
+    const Status made = api_->create_domain(config);
+    XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
+    if (domain.config->platform != GuestPlatform::kBare) set_toolstack_params(domain);
+    actors_[domain.vcpus[0]]->core_runnable = true;
+    refresh(*actors_[domain.vcpus[0]]);
+  }
+}
+
+void Machine::start() {
+  create_domains();
+  for (uint32_t i = 0; i < scenario_.events.size(); ++i) {
+    events_due_.arm({DueKind::kExternal, {}, i}, scenario_.events[i].at);
+  }
+  for (uint32_t i = 0; i < scenario_.inputs.size(); ++i) {
+    events_due_.arm({DueKind::kInput, {}, i}, scenario_.inputs[i].at);
+  }
+  start_guests();
+}
+
+Status Machine::prepare() {
+  prepared_ = true;
+  current_ = actors_[0].get();
+  make_core();
+  if (options_.from != nullptr) {
+    try {
+      return restore(*options_.from);
+    } catch (const CheckFailure& failure) {
+      return input_error(fmt::format("{}: cannot be restored: {}", options_.from->name, failure.what()));
+    }
+  }
+  start();
+  return {};
+}
+
+void Machine::set_strategy(Strategy& strategy) {
+  XS_CHECK(strategy_ != nullptr);
+  options_.strategy = strategy_ = &strategy;
+  counts_occurrences_ = strategy.wants_occurrence();
+}
+
+Outcome Machine::run() {
+  try {
+    if (!prepared_) {
+      const Status prepared = prepare();
+      XS_CHECK_MSG(prepared.has_value(), prepared ? "" : prepared.error().message);
+    }
+    main_loop();
+    drain();
+    check_invariants(true);
+  } catch (const std::exception& failure) {
+    fail(FailureKind::kCheck, failure.what(), current_ != nullptr ? current_->label : "");
+    drain_after_failure();
+  }
+  account_ends();
+  return std::move(outcome_);
+}
+
+void Machine::main_loop() {
+  if (exploring()) {
+    explore_loop();
+  } else {
+    plain_loop();
+  }
+}
+
+bool Machine::all_ended() const {
+  for (const Domain& domain : domains_) {
+    if (!domain.ended) return false;
+  }
+  return true;
+}
+
+void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
+  if (domain.ended) return;
+  domain.ended = true;
+  domain.reason = reason;
+  flush_console(domain);
+  for (const ActorId id : domain.vcpus) {
+    actors_[id]->ended = true;
+    refresh(*actors_[id]);
+  }
+  if (writer_) writer_->write(traces::Exit{domain.id, reason});
+  domain_ended(domain);
+  if (all_ended()) finished_ = true;
+}
+
+// The machine is the toolstack too: it lets a domain run on after a soft reset where its configuration says so.
+void Machine::pause_for_soft_reset(Domain& domain) {
+  domain.resetting = any_resetting_ = true;
+  for (const ActorId id : domain.vcpus) {
+    actors_[id]->paused = true;
+    refresh(*actors_[id]);
+  }
+}
+
+void Machine::soft_reset_paused() {
+  any_resetting_ = false;
+  for (Domain& domain : domains_) {
+    if (!domain.resetting) continue;
+    const auto inside = [&](ActorId id) { return actors_[id]->in_entry; };
+    if (std::any_of(domain.vcpus.begin(), domain.vcpus.end(), inside)) {
+      any_resetting_ = true;
+      continue;
+    }
+    domain.resetting = false;
+    const int result = as_actor(*actors_[0], [&] { return api_->soft_reset(domain.id); });
+    XS_CHECK(result == 0);
+    for (const ActorId id : domain.vcpus) {
+      actors_[id]->paused = false;
+      refresh(*actors_[id]);
+    }
+  }
+}
+
+void Machine::account_ends() {
+  outcome_.virtual_ns = context_.time.v;
+  outcome_.instructions = total_instructions();
+  for (Domain& domain : domains_) {
+    flush_console(domain);
+    outcome_.ends.push_back(
+        {domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
+  }
+  if (writer_) writer_->flush();
+  if (!outcome_.saved) check_expectations();
+}
+
+void Machine::check_expectations() {
+  if (outcome_.failure) return;
+  for (const DomainEnd& end : outcome_.ends) {
+    if (end.how == scenario_.expect.result) continue;
+    // What it said last is most often why.
+    const auto last = std::find_if(outcome_.console.rbegin(), outcome_.console.rend(),
+                                   [&](const ConsoleLine& line) { return line.dom == end.dom; });
+    return fail(FailureKind::kGuest,
+                fmt::format("guest {} ended with {}, not {}{}", end.guest, end.how, scenario_.expect.result,
+                            last == outcome_.console.rend() ? "" : "; its last line: " + last->text),
+                end.guest);
+  }
+  size_t at = 0;
+  for (const std::string& wanted : scenario_.expect.console) {
+    while (at < outcome_.console.size() && outcome_.console[at].guest + ": " + outcome_.console[at].text != wanted)
+      ++at;
+    if (at == outcome_.console.size()) {
+      return fail(FailureKind::kExpectation, fmt::format("the console line \"{}\" did not come", wanted),
+                  scenario_.name);
+    }
+    ++at;
+  }
+}
+
+void Machine::console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text) {
+  if (writer_) writer_->write(traces::Console{domain.id, channel, text});
+  if (options_.on_console_bytes) {
+    options_.on_console_bytes({reinterpret_cast<const char*>(text.data()), text.size()});
+  }
+  for (const std::byte byte : text) {
+    const char c = static_cast<char>(byte);
+    if (c == '\n') {
+      end_line(domain);
+    } else if (c != '\r') {
+      domain.partial_line.push_back(c);
+    }
+  }
+}
+
+void Machine::flush_console(Domain& domain) {
+  if (!domain.partial_line.empty()) end_line(domain);
+}
+
+void Machine::end_line(Domain& domain) {
+  outcome_.console.push_back({domain.id, domain.config->name, std::move(domain.partial_line)});
+  domain.partial_line.clear();
+  if (options_.on_console) {
+    options_.on_console(domains_.size() > 1 ? domain.config->name + ": " + outcome_.console.back().text
+                                            : outcome_.console.back().text);
+  }
+}
+
+void Machine::fail(FailureKind kind, std::string message, std::string where, std::string report) {
+  finished_ = true;
+  if (outcome_.failure) return;
+  outcome_.failure = Failure{kind, std::move(message), std::move(where), std::move(report)};
+}
+
+VirtualNs Machine::slice_deadline() const {
+  return std::min(events_due_.next(), VirtualNs{scenario_.time_limit.v + 1});
+}
+
+}  // namespace xensim::sim

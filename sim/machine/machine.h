@@ -1,0 +1,328 @@
+// Machine: runs a scenario. Holds the memory, the virtual clock, the event queue, the actors and the core, and is the
+// Platform that the core asks. How a vCPU executes is a backend's affair: SoftMachine, NativeMachine.
+//
+// Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy:
+// each scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/base/prng.h"
+#include "models/pc/load/memory_layout.h"
+#include "models/xen/api/core.h"
+#include "models/xen/state/archive.h"
+#include "sim/machine/actor.h"
+#include "sim/machine/event_queue.h"
+#include "sim/machine/invariants/invariants.h"
+#include "sim/machine/machine_memory.h"
+#include "sim/machine/snapshot/snapshot.h"
+#include "sim/machine/strategy.h"
+#include "sim/scenario/outcome.h"
+#include "sim/scenario/scenario.h"
+#include "traces/event_writer.h"
+#include "traces/recording_core.h"
+#include "traces/recording_platform.h"
+
+namespace xensim::sim {
+
+// Who types on the console of the first guest while it runs. What it gives is recorded, with its turn.
+class LiveInput {
+ public:
+  virtual ~LiveInput() = default;
+  // What was typed by now; empty: nothing. Once `closed` is true nothing will come any more.
+  virtual std::string poll() = 0;
+  // The guest idles: waits until something was typed, at most `virtual_ns` (of real time).
+  virtual void wait(uint64_t virtual_ns) = 0;
+  virtual bool closed() const = 0;
+  // The user wants to leave.
+  virtual bool quit() const = 0;
+};
+
+struct MachineOptions {
+  uint64_t seed = 0;
+  Strategy* strategy = nullptr;       // nullptr: a plain run
+  traces::EventSink* sink = nullptr;  // nullptr: nothing is recorded or hashed
+  uint64_t max_points = 200'000;      // under a strategy: after these the schedule becomes fair, for as many again
+  bool checks = false;                // as Scenario::checks
+  // For tests: after so many turns the core is saved, made anew and restored, wherever nobody is inside it. 0: never.
+  uint64_t round_trip_every = 0;
+  std::function<void(const std::string&)> on_console;      // each console line as it is complete, may be empty
+  std::function<void(std::string_view)> on_console_bytes;  // console bytes as they come, may be empty
+  LiveInput* input = nullptr;                              // plain runs alone
+  // Plain runs alone: when the machine is saved, once, and who gets it and says whether the run goes on.
+  std::optional<SnapshotPoint> snapshot;
+  std::function<bool(Snapshot)> on_snapshot;
+  // The run goes on from here, as the one that was saved did; it has to be of the same scenario. nullptr: from the
+  // beginning. Borrowed until the run is over.
+  const Snapshot* from = nullptr;
+  traces::HashSink* hash = nullptr;  // fed by `sink`: snapshots have it on its way. nullptr: they have none
+};
+
+class Machine : protected xen::Platform {
+ public:
+  // The ports that a domain's toolstack takes first.
+  static constexpr Port kStorePort{1}, kConsolePort{2};
+
+  ~Machine() override;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // One guest domain.
+  struct Domain {
+    DomId id;
+    const GuestConfig* config = nullptr;
+    Maddr ram;  // the guest's memory as one block: `pieces` say where the guest has it
+    std::vector<pc::MemoryPiece> pieces;
+    uint64_t bytes = 0;  // of the block
+    bool ended = false;
+    xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;
+    bool resetting = false;  // it has asked for a soft reset, which waits until its vCPUs are out of the core
+    std::vector<ActorId> vcpus;
+    std::string partial_line;
+  };
+
+  // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
+  virtual void reset(const MachineOptions& options);
+  // After reset(): guests as they start, or as they were saved. kInput, with the snapshot's name: it is none of this
+  // scenario, or none at all; then only reset() may follow.
+  Status prepare();
+  // Runs to the end; once after each reset(), with or without prepare() before.
+  Outcome run();
+  // Between prepare() and run(): another strategy than that of reset(), which had one too.
+  void set_strategy(Strategy& strategy);
+  // Can its plain runs be saved?
+  virtual bool can_be_saved() const { return false; }
+
+  // For the trace's header.
+  std::vector<ActorInfo> actor_table() const;
+  // The actors' short names, d1v0 and the like, by number.
+  std::vector<std::string> labels() const;
+
+ protected:
+  Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+
+  // Backend. Loads guests and gives their vCPU 0 its first state; called by run() after the core was made.
+  virtual void start_guests() = 0;
+  // For a machine that can be saved. Guests without content, to be restored into; then the fields of processors and
+  // devices, to or from the archive.
+  virtual void make_guests() {}
+  virtual void guest_fields(xen::StateArchive&) {}
+  // Runs the vCPU until it is cut, blocks or its slice is over.
+  virtual void run_vcpu(Actor& actor) = 0;
+  // Finishes the vCPU's call into the core, and stops there (cuts are off).
+  virtual void finish_entry(Actor& actor) = 0;
+  // Is run_vcpu() nothing else than to resume the vCPU's fiber with cuts on? Then fibers may follow each other without
+  // the main loop between them.
+  virtual bool only_resumes() const { return false; }
+  // Something may be deliverable to the vCPU.
+  virtual void interrupt_hint(VcpuRef vcpu) = 0;
+  // A local APIC timer is due.
+  virtual void apic_timer_due(VcpuRef vcpu) = 0;
+  // A timer of a domain's devices is due.
+  virtual void device_timer_due(DomId, uint32_t) {}
+  virtual void runnable_changed(Actor&) {}
+  // In a plain run with stolen time: another vCPU takes the processor of this one, which could go on.
+  virtual void preempt(Actor&) {}
+  // Virtual time within the slice that runs: instructions since time_ was brought up to date.
+  virtual uint64_t unaccounted_instructions() const { return 0; }
+  virtual uint64_t total_instructions() const { return 0; }
+  // A report for a failure of this vCPU: registers, stack. May be empty.
+  virtual std::string vcpu_report(const Actor&) const { return {}; }
+  // The slice must not run past this time.
+  virtual void deadline_moved() {}
+  virtual void domain_ended(Domain&) {}
+  // The guest notified a service of the machine behind this port. true: notify the guest on it.
+  virtual bool serve_outside(DomId, Port) { return false; }
+  // Bytes from outside arrive at the domain's consoles.
+  virtual void take_input(Domain&, std::string_view) {}
+  // The machine itself notifies a guest: on the outside actor, like an event from outside.
+  void notify_from_outside(DomId dom, Port port);
+
+  // --- services for backends
+  bool exploring() const { return strategy_ != nullptr; }
+  Actor& actor_of(VcpuRef vcpu) { return *actors_[domain_of(vcpu.dom).vcpus.at(vcpu.vcpu.v)]; }
+  Domain& domain_of(DomId id);
+  // Asks the strategy at a point of the running actor: true, another goes on.
+  bool decide(const PointKey& key);
+  // Names the point; cuts the running fiber where the strategy says so. Nothing in a plain run or an uncut section.
+  void point(const PointKey& key) {
+    if (cutting_ && decide(key)) cut(key);
+  }
+  // On the running actor's fiber: leaves until the actor's next turn, to the main loop or to the next actor.
+  void cut(const PointKey& key);
+  void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
+  void flush_console(Domain& domain);
+  void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
+  void end_domain(Domain& domain, xen::ShutdownReason reason);
+  void advance_time(uint64_t ns) { context_.time.v += ns; }
+  VirtualNs time() const {
+    return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction};
+  }
+  void refresh(Actor& actor);  // its bit in the set of those that can run
+  traces::EventWriter* events() { return writer_ ? &*writer_ : nullptr; }
+  // Until which time the running vCPU may go on without looking up.
+  VirtualNs slice_deadline() const;
+
+  // Runs `body` as the given actor, without cuts, and puts back who ran before.
+  template <class Body>
+  auto as_actor(Actor& actor, Body&& body) {
+    struct Restore {
+      Machine& machine;
+      ActorId context;
+      Actor* current;
+      bool cutting;
+      ~Restore() {
+        machine.context_.actor = context;
+        machine.current_ = current;
+        machine.cutting_ = cutting;
+      }
+    } restore{*this, context_.actor, current_, cutting_};
+    context_.actor = actor.id;
+    current_ = &actor;
+    cutting_ = false;
+    return body();
+  }
+
+  // --- Platform
+  uint64_t load(xen::Site site, Maddr at, unsigned bytes) override;
+  void store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) override;
+  uint64_t rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) override;
+  void read(xen::Site site, Maddr from, std::span<std::byte> to) override;
+  void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
+  void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
+  uint64_t peek(Maddr at, unsigned bytes) override;
+  bool holds(Maddr at, uint64_t bytes) override { return memory_.contains(at, bytes); }
+  Mfn allocate_page(DomId owner) override;
+  VirtualNs now() override;
+  xen::ClockSample clock(DomId dom) override;
+  std::pair<uint64_t, uint32_t> wallclock_base() override;
+  void arm_timer(xen::TimerId id, VirtualNs deadline) override;
+  void cancel_timer(xen::TimerId id) override;
+  void kick(VcpuRef vcpu) override;
+  void set_runnable(VcpuRef vcpu, bool runnable) override;
+  void yield(VcpuRef vcpu) override;
+  void outside_event(DomId dom, Port port) override;
+  void shutdown(DomId dom, xen::ShutdownReason reason) override;
+  void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
+  void lock(xen::LockState& lock) override;
+  bool try_lock(xen::LockState& lock) override;
+  void unlock(xen::LockState& lock) override;
+  void lock_shared(xen::LockState& lock) override;
+  void unlock_shared(xen::LockState& lock) override;
+  void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
+
+  // --- fixed
+  const Scenario& scenario_;
+  xen::Flavour flavour_;
+  MachineMemory memory_;
+  std::vector<std::unique_ptr<Actor>> actors_;  // by ActorId; 0 is the machine
+  std::vector<Domain> domains_;
+
+  // --- glue
+  MachineOptions options_;
+  Strategy* strategy_ = nullptr;
+  std::optional<traces::EventWriter> writer_;
+  std::optional<traces::RecordingPlatform> recording_platform_;
+  std::optional<traces::RecordingCore> recording_core_;
+  xen::CoreInstance core_;
+  xen::CoreApi* api_ = nullptr;  // the core, through the recorder where there is one
+
+  // --- volatile
+  RunContext context_;
+  EventQueue events_due_;
+  Prng prng_{0};
+  Actor* current_ = nullptr;
+  bool cutting_ = false;
+  bool finished_ = false;
+  Outcome outcome_;
+
+ private:
+  void make_actors();
+  void make_core();
+  void create_domains();
+  void start();
+  Status restore(const Snapshot& snapshot);
+  bool has_core_of_guests() const;
+  bool snapshot_is_due() const;
+  void take_snapshot();
+  void fields(xen::StateArchive& ar);
+  void due_fields(xen::StateArchive& ar);
+  void domain_fields(xen::StateArchive& ar);
+  void outcome_fields(xen::StateArchive& ar);
+  void trace_fields(xen::StateArchive& ar);
+  void timer_field(xen::StateArchive& ar, xen::TimerId& timer);
+  void timer_or_index(xen::StateArchive& ar, DueId& id);
+  void port_fields(xen::StateArchive& ar, const char* name, std::vector<std::pair<DomId, Port>>& ports);
+  void set_toolstack_params(const Domain& domain);
+  void round_trip_core();
+  void check_invariants(bool at_end);
+  bool anyone_inside() const;
+  void main_loop();
+  void explore_loop();
+  void plain_loop();
+  void run_actor(Actor& actor);
+  void become(Actor& actor);
+  bool can_follow_at_once(const PointKey& key) const;
+  void run_work(Actor& actor);
+  static void work_entry(void* machine);
+  void timer_work();
+  void take_typed();
+  void apply_input(const ConsoleInput& input);
+  bool wait_for_input();
+  void outside_work();
+  void take_due();
+  bool idle();
+  void nothing_to_run();
+  void drain();
+  void finish(Actor& actor);
+  void drain_after_failure() noexcept;
+  void end_line(Domain& domain);
+  void wait_for(xen::LockState& lock, bool exclusive);
+  void after_unlock(xen::LockState& lock);
+  void wake_waiters(const xen::LockState& lock);
+  void drive_owner(xen::LockState& lock);
+  void account_steal(Actor& next);
+  void pause_for_soft_reset(Domain& domain);
+  void soft_reset_paused();
+  void account_ends();
+  void check_expectations();
+  bool all_ended() const;
+
+  Actor* timers_ = nullptr;
+  Actor* outside_ = nullptr;
+  std::vector<xen::TimerId> due_timers_;
+  std::vector<uint32_t> due_external_;
+  std::vector<std::pair<DomId, Port>> due_outside_;  // services that a guest has notified
+  std::vector<std::pair<DomId, Port>> due_notices_;  // guests that the machine notifies
+  uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
+  unsigned waiters_ = 0;                             // actors that wait for a lock
+  unsigned next_ = 0;
+  uint64_t turns_ = 0;         // of the plain loop
+  size_t turn_ = 0;            // the actor whose turn it was last in the plain loop
+  uint64_t actor_runs_ = 0;    // turns of any actor
+  size_t recorded_input_ = 0;  // the next of those that a trace recorded
+  std::vector<std::unique_ptr<Invariant>> invariants_;
+  bool fair_ = false;
+  bool any_resetting_ = false;
+  bool prepared_ = false;
+  bool line_seen_ = false;  // the snapshot that waits for a line of the console is due
+  bool saved_ = false;
+  bool counts_occurrences_ = false;  // the strategy wants them
+  bool fibers_follow_ = false;       // may they, in this run?
+  Actor* on_processor_ = nullptr;    // a plain run with stolen time: the vCPU that ran last
+  uint64_t point_limit_ = 0;
+  xen::LockState* drive_until_free_ = nullptr;
+  static constexpr uint32_t kSharedLock = 1u << 31;
+  std::vector<std::pair<xen::LockState*, ActorId>> shared_holders_;
+  uint64_t memory_mark_ = 0;
+  std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;
+};
+
+}  // namespace xensim::sim

@@ -1,0 +1,189 @@
+// What a guest calls on a NativeMachine. Each call runs on its fiber's own stack (guest_stack.h).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "models/base/check.h"
+#include "sim/native/native_machine.h"
+
+namespace xensim::sim {
+
+namespace {
+
+template <class T>
+uint64_t access_as(std::byte* host, uint32_t op, uint64_t operand, uint64_t expected) {
+  T* word = reinterpret_cast<T*>(host);
+  const T value = static_cast<T>(operand);
+  switch (op) {
+    case XS_OP_LOAD: return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+    case XS_OP_STORE: return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+    case XS_OP_XCHG: return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+    case XS_OP_CMPXCHG: {
+      T old = static_cast<T>(expected);
+      __atomic_compare_exchange_n(word, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+      return old;
+    }
+    case XS_OP_ADD: return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+    case XS_OP_OR: return __atomic_fetch_or(word, value, __ATOMIC_SEQ_CST);
+    case XS_OP_AND: return __atomic_fetch_and(word, value, __ATOMIC_SEQ_CST);
+    default: check_failed(__FILE__, __LINE__, fmt::format("the guest kit has no access {}", op));
+  }
+}
+
+}  // namespace
+
+void NativeMachine::named_point(const char* name) {
+  point({PointOp::kGuest, 0, name});
+  if (traces::EventWriter* writer = events()) {
+    const std::string_view text(name);
+    writer->write(traces::Point{std::as_bytes(std::span(text.data(), text.size()))});
+  }
+}
+
+// Takes upcalls as long as there are any. True: at least one was taken.
+bool NativeMachine::deliver(Vcpu& vcpu) {
+  bool taken = false;
+  while (vcpu.irq_enabled && vcpu.hint) {
+    vcpu.hint = false;
+    const auto upcall = as_actor(*vcpu.actor, [&] { return api_->pending_upcall(vcpu.actor->info.vcpu); });
+    if (!upcall) break;
+    if (traces::EventWriter* writer = events()) {
+      writer->write(traces::Interrupt{vcpu.actor->info.vcpu, upcall->vector, Gva{0}});
+    }
+    taken = true;
+    vcpu.irq_enabled = false;
+    xensim_enter_guest(&vcpu.handle->stack, reinterpret_cast<void*>(guests_[vcpu.actor->domain].upcall), 0, 0);
+    vcpu.irq_enabled = true;
+    vcpu.hint = true;
+  }
+  return taken;
+}
+
+void NativeMachine::wait_until_runnable(Vcpu& vcpu) {
+  bool blocked = false;
+  while (!vcpu.actor->can_run()) {
+    blocked = true;
+    cut({PointOp::kBlocked, 0, nullptr});
+  }
+  if (blocked) as_actor(*vcpu.actor, [&] { api_->before_run(vcpu.actor->info.vcpu); });
+}
+
+void NativeMachine::stop_for_ever(Vcpu& vcpu) {
+  vcpu.actor->in_entry = false;
+  vcpu.actor->ended = true;
+  refresh(*vcpu.actor);
+  for (;;) cut({PointOp::kBlocked, 0, nullptr});
+}
+
+uint64_t NativeMachine::guest_access(Vcpu& vcpu, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
+                                     uint64_t operand, uint64_t expected) {
+  named_point(name);
+  deliver(vcpu);
+  std::byte* host = resolve(vcpu, addr, bytes);
+  switch (bytes) {
+    case 1: return access_as<uint8_t>(host, op, operand, expected);
+    case 2: return access_as<uint16_t>(host, op, operand, expected);
+    case 4: return access_as<uint32_t>(host, op, operand, expected);
+    default: return access_as<uint64_t>(host, op, operand, expected);
+  }
+}
+
+uint64_t NativeMachine::guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
+                                        unsigned long a3, unsigned long a4) {
+  point({PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});
+  ++outcome_.hypercalls;
+  vcpu.actor->in_entry = true;
+  xen::HypercallRegs regs;
+  regs.interrupts_enabled = vcpu.irq_enabled;
+  regs.nr = nr;
+  regs.args = {a0, a1, a2, a3, a4, 0};
+  for (;;) {
+    const uint64_t result = api_->hypercall(vcpu.actor->info.vcpu, regs);
+    const xen::HypercallRegs* const again = api_->continuation_of(vcpu.actor->info.vcpu);
+    if (again != nullptr) regs = *again;
+    vcpu.actor->in_entry = false;
+    refresh(*vcpu.actor);
+    if (draining_ || vcpu.actor->ended) stop_for_ever(vcpu);
+    wait_until_runnable(vcpu);
+    deliver(vcpu);
+    if (again == nullptr) return result;
+    vcpu.actor->in_entry = true;  // it was preempted, and goes on now that the upcall was taken
+    regs.interrupts_enabled = vcpu.irq_enabled;
+  }
+}
+
+void NativeMachine::guest_console(Vcpu& vcpu, const char* bytes, unsigned n) {
+  console_bytes(domains_[vcpu.actor->domain], xen::ConsoleChannel::kDebugPort, std::as_bytes(std::span(bytes, n)));
+}
+
+void NativeMachine::guest_set_irq(Vcpu& vcpu, int enabled) {
+  vcpu.irq_enabled = enabled != 0;
+  deliver(vcpu);
+}
+
+void NativeMachine::guest_halt(Vcpu& vcpu) {
+  point({PointOp::kHalt, 0, nullptr});
+  vcpu.irq_enabled = true;
+  const VcpuRef ref = vcpu.actor->info.vcpu;
+  if (core_.inspector->halt_unmasks(ref)) as_actor(*vcpu.actor, [&] { api_->before_halt(ref); });
+  while (!deliver(vcpu)) {
+    as_actor(*vcpu.actor, [&] { api_->halt(ref, true); });
+    if (vcpu.actor->can_run()) vcpu.hint = true;
+    wait_until_runnable(vcpu);
+  }
+}
+
+void NativeMachine::guest_pause(Vcpu& vcpu, const char* name) {
+  point({PointOp::kPause, 0, name});
+  deliver(vcpu);
+}
+
+void NativeMachine::guest_start_vcpu(Vcpu& vcpu, unsigned number) {
+  Domain& domain = domains_[vcpu.actor->domain];
+  if (number >= domain.vcpus.size()) return;  // no such local APIC: the IPI goes nowhere
+  Vcpu& other = vcpu_of(*actors_[domain.vcpus[number]]);
+  start_fiber(other);
+  as_actor(*vcpu.actor, [&] { api_->wake(other.actor->info.vcpu, true); });
+}
+
+uint64_t NativeMachine::guest_clock_ns(Vcpu&) { return time().v; }
+
+void NativeMachine::guest_exit(Vcpu& vcpu, int reason) {
+  end_domain(domains_[vcpu.actor->domain], static_cast<xen::ShutdownReason>(reason));
+  stop_for_ever(vcpu);
+}
+
+// Between here and a guest's frames nothing may be thrown. What this call had on the stack is unwound; calls that it
+// interrupted own nothing.
+template <auto kCall, class... Args>
+uint64_t NativeMachine::on_host(Vcpu* vcpu, Args... args) {
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<decltype((vcpu->machine->*kCall)(*vcpu, args...))>) {
+      (vcpu->machine->*kCall)(*vcpu, args...);
+      return 0;
+    } else {
+      return (vcpu->machine->*kCall)(*vcpu, args...);
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  vcpu->actor->fiber->fail(std::move(failure));
+}
+
+const void* const NativeMachine::kCalls[] = {
+    reinterpret_cast<const void*>(
+        &on_host<&NativeMachine::guest_access, const char*, uint32_t, volatile void*, uint32_t, uint64_t, uint64_t>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_hypercall, unsigned, unsigned long, unsigned long,
+                                           unsigned long, unsigned long, unsigned long>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_console, const char*, unsigned>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_set_irq, int>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_halt>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_pause, const char*>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_start_vcpu, unsigned>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_clock_ns>),
+    reinterpret_cast<const void*>(&on_host<&NativeMachine::guest_exit, int>),
+};
+
+}  // namespace xensim::sim

@@ -1,0 +1,154 @@
+// The device side of SoftDomain: ports, MMIO, MSRs, CPUID, clocks and consoles.
+#include "models/base/check.h"
+#include "sim/soft/soft_domain.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint32_t kCpuidHypervisorFirst = 0x40000000;
+constexpr uint32_t kCpuidHypervisorLast = 0x4fffffff;
+constexpr uint32_t kX2apicBit = 1u << 21;
+
+}  // namespace
+
+// A vCPU comes to the hypervisor, and goes on when it was served: that is when a callback's line falls whose upcall the
+// guest has taken, and when a pending upcall is found that nobody announces.
+void SoftDomain::leave_guest(VcpuId vcpu) {
+  sync(vcpu);
+  const xen::CoreInspector& core = *machine_.core_.inspector;
+  if (core.upcall_taken(domain().id)) machine_.api_->pending_upcall(ref(vcpu));
+  if (core.upcall_pending(ref(vcpu))) cpu_->raise_interrupt(vcpu);
+}
+
+void SoftDomain::halting(VcpuId vcpu) {
+  leave_guest(vcpu);
+  if (machine_.core_.inspector->halt_unmasks(ref(vcpu))) machine_.api_->before_halt(ref(vcpu));
+}
+
+uint32_t SoftDomain::port_in(VcpuId vcpu, uint16_t port, unsigned bytes) {
+  leave_guest(vcpu);
+  const uint32_t value = board_->port_in(port, bytes);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), false, value});
+  }
+  return value;
+}
+
+void SoftDomain::port_out(VcpuId vcpu, uint16_t port, unsigned bytes, uint32_t value) {
+  leave_guest(vcpu);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::PortIo{ref(vcpu), port, static_cast<uint8_t>(bytes), true, value});
+  }
+  board_->port_out(port, bytes, value);
+  if (!state(vcpu).actor->can_run()) cpu_->request_stop();
+}
+
+uint64_t SoftDomain::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
+  leave_guest(vcpu);
+  const uint64_t value = board_->mmio_read(vcpu, gpa, bytes);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), false, value});
+  }
+  return value;
+}
+
+void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) {
+  leave_guest(vcpu);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Mmio{ref(vcpu), gpa, static_cast<uint8_t>(bytes), true, value});
+  }
+  board_->mmio_write(vcpu, gpa, bytes, value);
+}
+
+CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) {
+  leave_guest(vcpu);
+  const uint32_t apic_id = apic(vcpu).id();
+  if (leaf >= kCpuidHypervisorFirst && leaf <= kCpuidHypervisorLast) {
+    const auto result = machine_.api_->cpuid(ref(vcpu), leaf, subleaf);
+    if (!result) return {};
+    return {result->eax, result->ebx, result->ecx, result->edx};
+  }
+  if (leaf == 1) {
+    native.ebx = (native.ebx & 0x00ffffff) | apic_id << 24;
+    native.ecx |= kX2apicBit;
+  }
+  if (leaf == 0xb || leaf == 0x1f) native.edx = apic_id;
+  return native;
+}
+
+std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
+  leave_guest(vcpu);
+  const auto value = pc::Board::owns_msr(msr) ? board_->rdmsr(vcpu, msr) : machine_.api_->read_msr(ref(vcpu), msr);
+  if (traces::EventWriter* writer = machine_.events()) {
+    writer->write(traces::Msr{ref(vcpu), msr, false, value.value_or(0), value.has_value()});
+  }
+  return value;
+}
+
+// Which layouts a write of the hypercall page's MSR latches.
+bool SoftDomain::latches_mode64(VcpuId vcpu) const {
+  const CpuMode mode = cpu_->mode(vcpu);
+  return mode == CpuMode::kLong || (mode == CpuMode::kCompat && machine_.flavour_.hypercall_page_latches_long_mode);
+}
+
+bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
+  leave_guest(vcpu);
+  const bool ok = pc::Board::owns_msr(msr) ? board_->wrmsr(vcpu, msr, value)
+                                           : machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
+  if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
+  return ok;
+}
+
+uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
+  sync(vcpu);
+  return machine_.clock(domain().id).tsc;
+}
+
+bool SoftDomain::serve(Port port) {
+  if (!services_) return false;
+  if (port == Machine::kStorePort) return services_->store().notified();
+  return port == Machine::kConsolePort && services_->console().notified();
+}
+
+bool SoftDomain::take_input(std::string_view text) {
+  if (services_) return services_->console().input(text);
+  board_->uart().input(text);
+  return false;
+}
+
+VirtualNs SoftDomain::now() const { return machine_.time(); }
+
+// Numbers below those of the chipset's timers are local APICs'.
+DueId SoftDomain::due_id(uint32_t timer) const {
+  if (timer >= pc::kPitTimer) return {DueKind::kDevice, {xen::TimerKind::kSingleshot, ref(VcpuId{0})}, timer};
+  return {DueKind::kApicTimer, {xen::TimerKind::kSingleshot, ref(VcpuId{timer})}, 0};
+}
+
+void SoftDomain::arm(uint32_t timer, VirtualNs deadline) {
+  machine_.events_due_.arm(due_id(timer), deadline);
+  limit_slice();
+}
+
+void SoftDomain::cancel(uint32_t timer) { machine_.events_due_.cancel(due_id(timer)); }
+
+void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
+  const auto channel =
+      source == pc::ConsoleSource::kUart ? xen::ConsoleChannel::kSerial : xen::ConsoleChannel::kDebugPort;
+  const std::byte text[] = {static_cast<std::byte>(byte)};
+  machine_.console_bytes(domain(), channel, text);
+}
+
+void SoftDomain::power_off() { machine_.end_domain(domain(), xen::ShutdownReason::kPoweroff); }
+void SoftDomain::reset() { machine_.end_domain(domain(), xen::ShutdownReason::kReboot); }
+
+void SoftDomain::test_exit(uint32_t value) {
+  machine_.outcome_.test_exit = value;
+  if (value != 0) {
+    machine_.fail(FailureKind::kGuest, "the guest wrote " + std::to_string(value) + " to the test-exit port",
+                  domain().config->name);
+  }
+  machine_.end_domain(domain(), value == 0 ? xen::ShutdownReason::kPoweroff : xen::ShutdownReason::kCrash);
+}
+
+}  // namespace xensim::sim

@@ -1,0 +1,45 @@
+// The fields of one guest on the software CPU. It is saved between turns of a plain run: no hypercall is in flight, no
+// vCPU is cut at a point, and all its instructions are in the virtual time.
+#include "models/base/check.h"
+#include "sim/soft/soft_domain.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint64_t kMostBytes = 1 << 24;
+
+// Takes what somebody else's bytes were refused for as this archive's reason.
+void take(xen::StateArchive& ar, const Status& status) {
+  if (!status) ar.fail(status.error().message);
+}
+
+}  // namespace
+
+void SoftDomain::fields(xen::StateArchive& ar) {
+  std::vector<std::byte> processors, devices;
+  if (!ar.loading()) {
+    processors = cpu_->save_state();
+    board_->save(devices);
+  }
+  ar("processors", processors, kMostBytes);
+  if (ar.loading() && ar.ok()) take(ar, cpu_->restore_state(processors));
+  ar("devices", devices, kMostBytes);
+  if (ar.loading() && ar.ok()) {
+    std::span<const std::byte> left(devices);
+    take(ar, board_->restore(left));
+    if (!left.empty()) ar.fail("there are more devices than the guest has");
+  }
+  if (services_) services_->fields(ar);
+  for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) {
+    Vcpu& vcpu = vcpus_[v];
+    XS_CHECK(!vcpu.hypercall_in_flight && vcpu.stopped_at == nullptr && vcpu.interrupted.empty());
+    ar.open("vcpu", v);
+    ar("halted", vcpu.halted);
+    ar("was_blocked", vcpu.was_blocked);
+    ar.close();
+    if (ar.loading()) vcpu.accounted = cpu_->instructions(VcpuId{v});
+  }
+}
+
+}  // namespace xensim::sim

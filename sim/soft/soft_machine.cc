@@ -1,0 +1,145 @@
+// See soft_machine.h.
+#include "sim/soft/soft_machine.h"
+
+#include <sys/mman.h>
+
+#include "models/base/check.h"
+#include "models/x86/engine/version.h"
+#include "sim/machine/memory_hash.h"
+#include "sim/soft/soft_domain.h"
+
+namespace xensim::sim {
+
+namespace {
+
+constexpr uint64_t kCorePages = 256 << 20;  // address space for shared_info, grant tables and the like
+
+}  // namespace
+
+SoftMachine::SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored)
+    : Machine(scenario, flavour, std::move(memory)), restored_(restored) {}
+
+SoftMachine::~SoftMachine() = default;
+
+Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario, const xen::Flavour& flavour,
+                                                       bool restored) {
+  uint64_t bytes = kCorePages;
+  for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes + pc::kAcpiBytes + pc::kSpecialBytes;
+  XS_TRY(auto memory, MachineMemory::reserve(bytes));
+  std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory), restored));
+  for (size_t d = 0; d < machine->domains_.size(); ++d) {
+    XS_TRY(auto domain, SoftDomain::make(*machine, d, restored));
+    machine->soft_.push_back(std::move(domain));
+  }
+  return machine;
+}
+
+std::string SoftMachine::engine_version() { return x86::engine_version(); }
+
+SoftDomain& SoftMachine::soft_of(VcpuRef vcpu) { return *soft_.at(vcpu.dom.v - 1u); }
+
+void SoftMachine::reset(const MachineOptions& options) {
+  Machine::reset(options);
+  for (const Domain& domain : domains_) memory_.clear(domain.ram, domain.bytes);
+}
+
+void SoftMachine::start_guests() {
+  XS_CHECK(!restored_);
+  for (const auto& domain : soft_) {
+    const Status started = domain->start();
+    XS_CHECK_MSG(started.has_value(), started ? "" : started.error().message);
+  }
+}
+
+void SoftMachine::make_guests() {
+  for (const auto& domain : soft_) {
+    const Status made = domain->make_hardware();
+    XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
+  }
+}
+
+void SoftMachine::guest_fields(xen::StateArchive& ar) {
+  for (size_t d = 0; d < soft_.size(); ++d) {
+    ar.open("guest", d);
+    soft_[d]->fields(ar);
+    ar.close();
+  }
+}
+
+void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); }
+void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
+void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }
+void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).board().timer_expired(vcpu.vcpu.v); }
+
+// Whole guests say what they left behind, so that equal traces are equal memories too.
+void SoftMachine::domain_ended(Domain& domain) {
+  if (domain.config->platform == GuestPlatform::kBare || events() == nullptr) return;
+  events()->write(traces::MemoryHash{domain.id, memory_hash(memory_.host(domain.ram, domain.bytes))});
+}
+
+void SoftMachine::device_timer_due(DomId dom, uint32_t timer) {
+  soft_of({dom, VcpuId{0}}).board().timer_expired(timer);
+}
+void SoftMachine::set_gsi(DomId dom, uint32_t gsi, bool level) {
+  soft_of({dom, VcpuId{0}}).board().set_gsi(gsi, level);
+}
+
+bool SoftMachine::serve_outside(DomId dom, Port port) { return soft_of({dom, VcpuId{0}}).serve(port); }
+void SoftMachine::take_input(Domain& domain, std::string_view text) {
+  if (soft_of({domain.id, VcpuId{0}}).take_input(text)) notify_from_outside(domain.id, kConsolePort);
+}
+
+void SoftMachine::deadline_moved() {
+  for (const auto& domain : soft_) domain->limit_slice();
+}
+
+void SoftMachine::runnable_changed(Actor& actor) {
+  if (&actor == current_ || !actor.can_run()) return;
+  for (const auto& domain : soft_) domain->share_turn();
+}
+
+uint64_t SoftMachine::total_instructions() const {
+  uint64_t sum = 0;
+  for (const auto& domain : soft_) sum += domain->instructions();
+  return sum;
+}
+
+std::string SoftMachine::vcpu_report(const Actor& actor) const { return soft_.at(actor.domain)->report(actor); }
+
+void SoftMachine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
+  Machine::write(site, to, from);
+  code_changed(to, from.size());
+}
+
+void SoftMachine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
+  Machine::copy(site, to, from, bytes);
+  code_changed(to, bytes);
+}
+
+// The engine does not see what others write: it must forget code that it translated from there.
+void SoftMachine::code_changed(Maddr at, uint64_t bytes) {
+  for (size_t d = 0; d < domains_.size(); ++d) {
+    const Domain& domain = domains_[d];
+    for (const pc::MemoryPiece& piece : domain.pieces) {
+      const uint64_t begin = domain.ram.v + piece.offset;
+      if (at.v < begin || at.v >= begin + piece.bytes) continue;
+      soft_[d]->cpu().invalidate_code(Gpa{piece.base.v + at.v - begin}, bytes);
+    }
+  }
+}
+
+Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {
+  return soft_of(vcpu).cpu().translate(vcpu.vcpu, gva, access);
+}
+
+void SoftMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) {
+  soft_of({dom, VcpuId{0}}).set_mapping(gfn, frame, writable);
+}
+
+void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
+void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
+void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).inject_nmi(vcpu.vcpu); }
+void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) { soft_of(vcpu).assert_vector(vcpu.vcpu, vector); }
+bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).apic(vcpu.vcpu).software_enabled(); }
+
+}  // namespace xensim::sim
