@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "models/xen/abi/public.h"
 #include "models/xen/clock.h"
 #include "models/xen/cpuid_leaves.h"
@@ -87,6 +89,10 @@ Status Core::create_domain(const DomainConfig& config) {
   }
   adjusted.empty_grant_table = hv_.flavour().grant_table_starts_empty;
   Domain& domain = hv_.add_domain(adjusted);
+  // QEMU's console takes its port before its xenstore does (probe_hvm_op.kvm).
+  if (hv_.flavour().few_hvm_ops) {
+    std::swap(domain.hvm_params[HVM_PARAM_STORE_EVTCHN], domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]);
+  }
   hv_.platform().set_runnable({domain.id(), VcpuId{0}}, true);
   return {};
 }

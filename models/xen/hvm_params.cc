@@ -157,10 +157,9 @@ int64_t get_few(HypercallContext& context, xen_hvm_param& op) {
   const LockGuard guard(context, context.domain.lock);
   switch (op.index) {
     case HVM_PARAM_STORE_PFN:
-    case HVM_PARAM_CONSOLE_PFN: op.value = context.domain.hvm_params[op.index]; return 0;
-    // QEMU's console takes its port before xenstore does.
-    case HVM_PARAM_STORE_EVTCHN: op.value = context.domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]; return 0;
-    case HVM_PARAM_CONSOLE_EVTCHN: op.value = context.domain.hvm_params[HVM_PARAM_STORE_EVTCHN]; return 0;
+    case HVM_PARAM_STORE_EVTCHN:
+    case HVM_PARAM_CONSOLE_PFN:
+    case HVM_PARAM_CONSOLE_EVTCHN: op.value = context.domain.hvm_params[op.index]; return 0;
     default: return -XEN_ENOSYS;
   }
 }

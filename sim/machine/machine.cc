@@ -27,7 +27,7 @@ const char* reason_name(xen::ShutdownReason reason) {
 }  // namespace
 
 Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
-    : scenario_(scenario), flavour_(flavour), memory_(std::move(memory)) {
+    : scenario_(scenario), flavour_(flavour), rings_(ring_places(flavour)), memory_(std::move(memory)) {
   for (size_t i = 0; i < scenario.guests.size(); ++i) {
     Domain domain;
     domain.id = DomId{static_cast<uint16_t>(i + 1)};
@@ -110,6 +110,7 @@ void Machine::reset(const MachineOptions& options) {
   turn_ = 0;
   turns_ = actor_runs_ = 0;
   recorded_input_ = 0;
+  idle_yields_ = 0;
   if (invariants_.empty()) invariants_ = make_invariants();
   point_limit_ = options.max_points;
   counts_occurrences_ = strategy_ != nullptr && strategy_->wants_occurrence();
@@ -132,10 +133,10 @@ void Machine::reset(const MachineOptions& options) {
 
 // What the toolstack tells a guest of its rings; their ports are those that the core reserves.
 void Machine::set_toolstack_params(const Domain& domain) {
-  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_PFN, pc::kStorePage.v >> kPageShift);
-  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_EVTCHN, kStorePort.v);
-  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_PFN, pc::kConsolePage.v >> kPageShift);
-  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_EVTCHN, kConsolePort.v);
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_PFN, rings_.store_page.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_STORE_EVTCHN, rings_.store_port.v);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_PFN, rings_.console_page.v >> kPageShift);
+  api_->set_hvm_param(domain.id, HVM_PARAM_CONSOLE_EVTCHN, rings_.console_port.v);
 }
 
 void Machine::make_core() {

@@ -22,6 +22,7 @@
 #include "sim/machine/event_queue.h"
 #include "sim/machine/invariants/invariants.h"
 #include "sim/machine/machine_memory.h"
+#include "sim/machine/ring_places.h"
 #include "sim/machine/snapshot/snapshot.h"
 #include "sim/machine/strategy.h"
 #include "sim/scenario/outcome.h"
@@ -67,9 +68,6 @@ struct MachineOptions {
 
 class Machine : protected xen::Platform {
  public:
-  // The ports that a domain's toolstack takes first.
-  static constexpr Port kStorePort{1}, kConsolePort{2};
-
   ~Machine() override;
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -130,6 +128,8 @@ class Machine : protected xen::Platform {
   virtual void runnable_changed(Actor&) {}
   // In a plain run with stolen time: another vCPU takes the processor of this one, which could go on.
   virtual void preempt(Actor&) {}
+  // In a plain run: the vCPU, which runs, gives up the rest of its turn.
+  virtual void end_turn(VcpuRef) {}
   // Virtual time within the slice that runs: instructions since time_ was brought up to date.
   virtual uint64_t unaccounted_instructions() const { return 0; }
   virtual uint64_t total_instructions() const { return 0; }
@@ -221,6 +221,7 @@ class Machine : protected xen::Platform {
   // --- fixed
   const Scenario& scenario_;
   xen::Flavour flavour_;
+  const RingPlaces rings_;
   MachineMemory memory_;
   std::vector<std::unique_ptr<Actor>> actors_;  // by ActorId; 0 is the machine
   std::vector<Domain> domains_;
@@ -284,6 +285,7 @@ class Machine : protected xen::Platform {
   void finish(Actor& actor);
   void drain_after_failure() noexcept;
   void end_line(Domain& domain);
+  void pass_idle_yield();
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
   void wake_waiters(const xen::LockState& lock);
@@ -307,6 +309,7 @@ class Machine : protected xen::Platform {
   uint64_t turns_ = 0;         // of the plain loop
   size_t turn_ = 0;            // the actor whose turn it was last in the plain loop
   uint64_t actor_runs_ = 0;    // turns of any actor
+  uint32_t idle_yields_ = 0;   // in a row, of a vCPU that is alone to run while nothing falls due
   size_t recorded_input_ = 0;  // the next of those that a trace recorded
   std::vector<std::unique_ptr<Invariant>> invariants_;
   bool fair_ = false;

@@ -8,6 +8,7 @@ namespace xensim::sim {
 
 void Machine::take_due() {
   while (const auto due = events_due_.pop_due(time())) {
+    idle_yields_ = 0;
     switch (due->kind) {
       case DueKind::kXenTimer:
         due_timers_.push_back(due->timer);

@@ -162,7 +162,31 @@ void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
   runnable_changed(actor);
 }
 
-void Machine::yield(VcpuRef) { point({PointOp::kPause, 0, nullptr}); }
+void Machine::yield(VcpuRef vcpu) {
+  point({PointOp::kPause, 0, nullptr});
+  if (exploring()) return;
+  const auto waits = [this](const auto& actor) { return actor.get() != current_ && actor->can_run(); };
+  if (std::any_of(actors_.begin(), actors_.end(), waits)) {
+    idle_yields_ = 0;
+    return end_turn(vcpu);
+  }
+  pass_idle_yield();
+}
+
+// Nobody else can run: a guest that goes on yielding waits for what is due, or for the time. It comes there in few
+// steps, and not by executing some dozen instructions a yield.
+void Machine::pass_idle_yield() {
+  constexpr uint32_t kFreeYields = 64;
+  constexpr uint64_t kIdleYieldNs = 100'000;  // of each that follows, unless something falls due before
+  if (idle_yields_ < kFreeYields) {
+    ++idle_yields_;
+    return;
+  }
+  const VirtualNs deadline = slice_deadline();
+  const VirtualNs now = time();
+  if (deadline > now) advance_time(std::min(deadline.v - now.v, kIdleYieldNs));
+  deadline_moved();
+}
 
 // Services of the machine run on the outside actor, once per notification that is not yet served.
 void Machine::outside_event(DomId dom, Port port) {

@@ -36,6 +36,7 @@ struct GuestConfig {
   std::string busybox;  // path as resolved; not empty: the bundled initramfs with this busybox
   std::string command;  // what the bundled initramfs runs; empty: a shell
   GuestPlatform platform = GuestPlatform::kBare;
+  bool serial = true;                // an 8250 at 0x3f8
   uint32_t vcpus = 1;                // 1 to 128
   uint64_t memory_bytes = 64 << 20;  // multiple of 4 KiB, 2 MiB to 16 GiB
   bool soft_reset_resumes = false;   // after SHUTDOWN_soft_reset it runs on

@@ -107,8 +107,8 @@ uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
 
 bool SoftDomain::serve(Port port) {
   if (!services_) return false;
-  if (port == Machine::kStorePort) return services_->store().notified();
-  return port == Machine::kConsolePort && services_->console().notified();
+  if (port == machine_.rings_.store_port) return services_->store().notified();
+  return port == machine_.rings_.console_port && services_->console().notified();
 }
 
 bool SoftDomain::take_input(std::string_view text) {

@@ -98,7 +98,7 @@ Status SoftDomain::make_hardware() {
   board.apic_id_step = apic_id_step();
   board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
-  board.uart = config.platform != GuestPlatform::kPvh;
+  board.uart = config.serial;
   board.pc = config.has_pc_devices();
   board.io_apic = io_apic;
   board.io_apic_id = config.platform == GuestPlatform::kPc ? 1 : 0;  // no firmware has run for the others
@@ -106,11 +106,11 @@ Status SoftDomain::make_hardware() {
   board_ = std::make_unique<pc::Board>(board, *this);
   services_.reset();
   if (config.platform != GuestPlatform::kBare) {
-    services_ = std::make_unique<DomainServices>(domain().id, config, memory_at(pc::kStorePage, kPageSize),
-                                                 memory_at(pc::kConsolePage, kPageSize), [this](std::string_view text) {
-                                                   machine_.console_bytes(domain(), xen::ConsoleChannel::kPvConsole,
-                                                                          std::as_bytes(std::span(text)));
-                                                 });
+    services_ = std::make_unique<DomainServices>(
+        domain().id, config, memory_at(machine_.rings_.store_page, kPageSize),
+        memory_at(machine_.rings_.console_page, kPageSize), [this](std::string_view text) {
+          machine_.console_bytes(domain(), xen::ConsoleChannel::kPvConsole, std::as_bytes(std::span(text)));
+        });
   }
   for (uint32_t v = 0; v < config.vcpus; ++v) {
     Actor* actor = vcpus_[v].actor;

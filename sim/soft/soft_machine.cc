@@ -86,7 +86,7 @@ void SoftMachine::set_gsi(DomId dom, uint32_t gsi, bool level) {
 
 bool SoftMachine::serve_outside(DomId dom, Port port) { return soft_of({dom, VcpuId{0}}).serve(port); }
 void SoftMachine::take_input(Domain& domain, std::string_view text) {
-  if (soft_of({domain.id, VcpuId{0}}).take_input(text)) notify_from_outside(domain.id, kConsolePort);
+  if (soft_of({domain.id, VcpuId{0}}).take_input(text)) notify_from_outside(domain.id, rings_.console_port);
 }
 
 void SoftMachine::deadline_moved() {
@@ -138,6 +138,7 @@ void SoftMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writabl
 
 void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
 void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
+void SoftMachine::end_turn(VcpuRef vcpu) { soft_of(vcpu).cpu().request_stop(); }
 void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).inject_nmi(vcpu.vcpu); }
 void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) { soft_of(vcpu).assert_vector(vcpu.vcpu, vector); }
 bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).apic(vcpu.vcpu).software_enabled(); }

@@ -57,6 +57,7 @@ class SoftMachine final : public Machine {
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
   void inject_nmi(VcpuRef vcpu) override;
   void preempt(Actor& actor) override;
+  void end_turn(VcpuRef vcpu) override;
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;

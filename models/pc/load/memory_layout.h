@@ -19,6 +19,9 @@ inline constexpr Gpa kSpecialPages{0xfeff8000};  // Xen's hvm_info: eight pages 
 inline constexpr uint64_t kSpecialBytes = 0x8000;
 inline constexpr Gpa kStorePage{0xfeffc000};
 inline constexpr Gpa kConsolePage{0xfeffd000};
+// Where QEMU's Xen emulation has them (kvm-oracle, probe_hvm_op: parameters 1 and 17).
+inline constexpr Gpa kQemuConsolePage{0xfeff8000};
+inline constexpr Gpa kQemuStorePage{0xfeff9000};
 
 // A piece of guest-physical memory; `offset` is its place in the guest's memory as one block (RAM first).
 struct MemoryPiece {

@@ -43,6 +43,7 @@ void Machine::fields(xen::StateArchive& ar) {
   prng_.set_state(chance);
   ar("turns", turns_);
   ar.below("turn", turn_, actors_.size());
+  ar("idle_yields", idle_yields_);
   ar.below("recorded_input", recorded_input_, scenario_.recorded_inputs.size() + 1);
   ar("any_resetting", any_resetting_);
   const auto actor_field = [&](const char* name, Actor*& actor) {

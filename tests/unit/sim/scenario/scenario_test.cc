@@ -157,7 +157,7 @@ constexpr BadScenario kBad[] = {
     {G "vcpus = 1979-05-27\n", "3: guest.vcpus: a date or time is not allowed (1 to 128)"},
     {G "vcpu = 2\n",
      "3: guest.vcpu: unknown key (name, image, initrd, busybox, command, platform, vcpus, memory, cmdline, "
-     "on_soft_reset, type, event_channels)"},
+     "on_soft_reset, type, event_channels, serial)"},
     {G "memory = \"1M\"\n",
      "3: guest.memory: \"1M\" is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
     {G "memory = \"17G\"\n",

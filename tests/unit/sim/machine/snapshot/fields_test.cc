@@ -37,6 +37,7 @@ const Struct kStructs[] = {
      "",
      {{"scenario_", kFixed},
       {"flavour_", kFixed},
+      {"rings_", kFixed},
       {"options_", kGlue},
       {"strategy_", kGlue},
       {"recording_platform_", kGlue},

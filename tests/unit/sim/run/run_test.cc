@@ -1,0 +1,82 @@
+// What an ELF without a scenario is given, and how runs end whose guest does not end them.
+#include "sim/run/run.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "sim/scenario/scenario_toml.h"
+
+namespace xensim::sim {
+namespace {
+
+const std::string kGuests = XENSIM_BINARY_DIR "/guests/";
+
+Outcome run(const std::string& guest, const Overrides& overrides, RunOptions options = {}) {
+  auto scenario = load_scenario(kGuests + guest, ImagePaths{kGuests}, overrides);
+  REQUIRE_MESSAGE(scenario.has_value(), scenario.error().message);
+  options.explain = false;
+  auto outcome = run_scenario(*scenario, options);
+  REQUIRE_MESSAGE(outcome.has_value(), outcome.error().message);
+  return *outcome;
+}
+
+std::vector<std::string> lines_of(const Outcome& outcome) {
+  std::vector<std::string> lines;
+  for (const ConsoleLine& line : outcome.console) lines.push_back(line.text);
+  return lines;
+}
+
+TEST_CASE("an ELF is given what xl create gives a PVH guest, and all that it prints comes once") {
+  for (const char* guest : {"toolstack", "toolstack32"}) {
+    for (const char* flavour : {"xen", "kvm"}) {
+      CAPTURE(guest);
+      CAPTURE(flavour);
+      std::string bytes;
+      RunOptions options;
+      options.on_console_bytes = [&](std::string_view text) { bytes += text; };
+      const Outcome outcome = run(guest + std::string(".elf"), {{"machine.flavour", flavour}}, options);
+      CHECK_FALSE(outcome.failure.has_value());
+      CHECK(lines_of(outcome) == std::vector<std::string>{"port 0xe9; ACPI: yes; modules: 0", "port 0x12", "8250",
+                                                          "PV console", "my name is " + std::string(guest), "success"});
+      CHECK(bytes.find("port 0x12\r\n8250\r\nPV console\r\nmy name is") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a module is given where one is named") {
+  const Outcome outcome = run("toolstack.elf", {{"guest.0.initrd", "hello.elf"}});
+  REQUIRE_FALSE(outcome.console.empty());
+  CHECK(outcome.console[0].text == "port 0xe9; ACPI: yes; modules: 1");
+}
+
+TEST_CASE("a bare machine is had by its key, and a scenario's guests are bare without it") {
+  const Outcome outcome = run("toolstack.elf", {{"guest.0.platform", "bare"}});
+  REQUIRE(outcome.console.size() == 4);
+  CHECK(outcome.console[0].text == "port 0xe9; ACPI: no; modules: 0");
+  CHECK(outcome.console[3].text == "skip: no ring: parameter 17 is 0");
+  const auto scenario = parse_scenario("some.toml", "[[guest]]\nimage = \"guest:hello\"\n", ImagePaths{kGuests}, {});
+  REQUIRE(scenario.has_value());
+  CHECK(scenario->guests[0].platform == GuestPlatform::kBare);
+  CHECK(scenario->guests[0].serial);
+}
+
+TEST_CASE("a guest that only yields comes to its time limit in few steps, to the nanosecond the same each time") {
+  for (const char* flavour : {"xen", "kvm"}) {
+    CAPTURE(flavour);
+    const Overrides overrides = {{"machine.flavour", flavour}, {"machine.time_limit", "100s"}};
+    const Outcome outcome = run("yields.elf", overrides);
+    REQUIRE(outcome.failure.has_value());
+    CHECK(outcome.failure->kind == FailureKind::kNoProgress);
+    CHECK(outcome.virtual_ns > 100'000'000'000);
+    CHECK(outcome.virtual_ns < 100'001'000'000);
+    CHECK(outcome.hypercalls > 64);
+    CHECK(outcome.hypercalls < 1'100'000);
+    CHECK(run("yields.elf", overrides).trace_hash == outcome.trace_hash);
+  }
+}
+
+}  // namespace
+}  // namespace xensim::sim
