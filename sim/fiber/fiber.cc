@@ -36,6 +36,12 @@
 
 namespace xensim::sim {
 
+namespace {
+
+constexpr size_t kGuard = 4096;  // below each stack: a page of the host's
+
+}  // namespace
+
 extern "C" {
 void xensim_switch_stack(void** from, void* to);
 void xensim_begin_stack();
@@ -90,10 +96,17 @@ struct Fiber::Impl {
   void change_to(Impl& other);
 };
 
+// The page below the stack stays without access: a function that goes too deep faults there, and writes nowhere else.
 Fiber::Fiber(size_t stack_bytes) : impl_(std::make_unique<Impl>()) {
-  void* memory = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const size_t bytes = (stack_bytes + kGuard - 1) / kGuard * kGuard;
+  void* memory = mmap(nullptr, kGuard + bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  impl_->stack = {static_cast<std::byte*>(memory), stack_bytes};
+  std::byte* const stack = static_cast<std::byte*>(memory) + kGuard;
+  if (mprotect(stack, bytes, PROT_READ | PROT_WRITE) != 0) {
+    munmap(memory, kGuard + bytes);
+    throw std::bad_alloc();
+  }
+  impl_->stack = {stack, bytes};
   impl_->owns_stack = true;
   impl_->self = this;
 }
@@ -110,7 +123,7 @@ Fiber::~Fiber() {
 #ifdef XS_ASAN
   __asan_unpoison_memory_region(impl_->stack.data(), impl_->stack.size());
 #endif
-  if (impl_->owns_stack) munmap(impl_->stack.data(), impl_->stack.size());
+  if (impl_->owns_stack) munmap(impl_->stack.data() - kGuard, kGuard + impl_->stack.size());
 }
 
 void Fiber::start(Function function, void* argument) {
@@ -194,6 +207,8 @@ void Fiber::Impl::change_to(Impl& other) {
   arrive(fake_stack);
 #endif
 }
+
+std::span<std::byte> Fiber::stack() const { return impl_->stack; }
 
 void Fiber::resume() {
   XS_CHECK(active_);

@@ -17,7 +17,7 @@ class Fiber {
  public:
   static constexpr size_t kDefaultStack = 128 * 1024;
 
-  // With a stack of its own, or on the given memory (a native guest's stack lies in its RAM).
+  // With a stack of its own, with a page without access below it, or on the given memory (without such a page).
   explicit Fiber(size_t stack_bytes = kDefaultStack);
   explicit Fiber(std::span<std::byte> stack);
   ~Fiber();
@@ -38,6 +38,7 @@ class Fiber {
   [[noreturn]] void fail(std::exception_ptr failure);
   // Nothing to run: never started, or the function returned.
   bool done() const { return !active_; }
+  std::span<std::byte> stack() const;
   void abandon() { active_ = false; }
 
  private:

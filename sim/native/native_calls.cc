@@ -27,11 +27,27 @@ uint64_t access_as(std::byte* host, uint32_t op, uint64_t operand, uint64_t expe
     case XS_OP_ADD: return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
     case XS_OP_OR: return __atomic_fetch_or(word, value, __ATOMIC_SEQ_CST);
     case XS_OP_AND: return __atomic_fetch_and(word, value, __ATOMIC_SEQ_CST);
-    default: check_failed(__FILE__, __LINE__, fmt::format("the guest kit has no access {}", op));
+    default: return 0;  // refused before
   }
 }
 
 }  // namespace
+
+void NativeMachine::guest_failed(Vcpu& vcpu, const std::string& what) {
+  fail(FailureKind::kGuest, fmt::format("{}: {}", vcpu.actor->label, what), vcpu.actor->label);
+  stop_for_ever(vcpu);
+}
+
+// What a guest points to is read on the host's side: it has to be the guest's.
+void NativeMachine::check_pointer(Vcpu& vcpu, const volatile void* pointer, uint64_t bytes) {
+  const Domain& domain = domains_[vcpu.actor->domain];
+  const uint64_t ram = domain.config->memory_bytes;
+  const uint64_t at = reinterpret_cast<uint64_t>(pointer) - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
+  if (at >= ram || bytes > ram - at) {
+    guest_failed(vcpu,
+                 fmt::format("a call is given {:#x}, which is not the guest's", reinterpret_cast<uint64_t>(pointer)));
+  }
+}
 
 void NativeMachine::named_point(const char* name) {
   point({PointOp::kGuest, 0, name});
@@ -78,8 +94,10 @@ void NativeMachine::stop_for_ever(Vcpu& vcpu) {
 
 uint64_t NativeMachine::guest_access(Vcpu& vcpu, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
                                      uint64_t operand, uint64_t expected) {
+  check_pointer(vcpu, name, 1);
   named_point(name);
   deliver(vcpu);
+  if (op > XS_OP_AND) guest_failed(vcpu, fmt::format("there is no access {}", op));
   std::byte* host = resolve(vcpu, addr, bytes);
   switch (bytes) {
     case 1: return access_as<uint8_t>(host, op, operand, expected);
@@ -114,6 +132,7 @@ uint64_t NativeMachine::guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a
 }
 
 void NativeMachine::guest_console(Vcpu& vcpu, const char* bytes, unsigned n) {
+  check_pointer(vcpu, bytes, n);
   console_bytes(domains_[vcpu.actor->domain], xen::ConsoleChannel::kDebugPort, std::as_bytes(std::span(bytes, n)));
 }
 
@@ -135,6 +154,7 @@ void NativeMachine::guest_halt(Vcpu& vcpu) {
 }
 
 void NativeMachine::guest_pause(Vcpu& vcpu, const char* name) {
+  if (name != nullptr) check_pointer(vcpu, name, 1);
   point({PointOp::kPause, 0, name});
   deliver(vcpu);
 }
@@ -143,6 +163,7 @@ void NativeMachine::guest_start_vcpu(Vcpu& vcpu, unsigned number) {
   Domain& domain = domains_[vcpu.actor->domain];
   if (number >= domain.vcpus.size()) return;  // no such local APIC: the IPI goes nowhere
   Vcpu& other = vcpu_of(*actors_[domain.vcpus[number]]);
+  if (other.started) guest_failed(vcpu, fmt::format("vCPU {} was started twice", number));
   start_fiber(other);
   as_actor(*vcpu.actor, [&] { api_->wake(other.actor->info.vcpu, true); });
 }

@@ -2,6 +2,7 @@
 #include "sim/native/native_machine.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -16,6 +17,8 @@ namespace {
 
 // Address space below the guests', for what they are given of their vCPUs.
 constexpr uint64_t kHandleBytes = 1 << 20;
+// Without access: above the handles, so that a guest whose stack pointer leaves its RAM does not come to them.
+constexpr uint64_t kGuard = 4096;
 
 }  // namespace
 
@@ -34,6 +37,7 @@ Result<std::unique_ptr<NativeMachine>> NativeMachine::make(const Scenario& scena
   }
   XS_TRY(auto memory, MachineMemory::reserve(bytes, kBase));
   XS_TRY(auto handles, MachineMemory::reserve(kHandleBytes, kBase - kHandleBytes));
+  XS_CHECK(mprotect(handles.host(Maddr{kHandleBytes - kGuard}), kGuard, PROT_NONE) == 0);
   std::unique_ptr<NativeMachine> machine(new NativeMachine(scenario, flavour, std::move(memory), std::move(handles)));
   XS_TRY_STATUS(machine->load_guests());
   return machine;
@@ -72,7 +76,12 @@ void NativeMachine::make_vcpus(Domain& domain, std::byte* stacks) {
     Vcpu& vcpu = vcpus_[actor.id];
     vcpu.machine = this;
     vcpu.actor = &actor;
-    vcpu.stack_top = reinterpret_cast<uint64_t>(stacks + (v + 1) * XS_NATIVE_STACK_BYTES);
+    std::byte* const stack = stacks + v * XS_NATIVE_STACK_BYTES;
+    vcpu.stack_top = reinterpret_cast<uint64_t>(stack + XS_NATIVE_STACK_BYTES);
+    // The lowest page of each stack can be read, as the core may be told to, and a guest that comes there by its stack
+    // pointer faults.
+    XS_CHECK_MSG(reinterpret_cast<uint64_t>(stack) % kGuard == 0, "xs_native_stacks is not aligned to a page");
+    XS_CHECK(mprotect(stack, kGuard, PROT_READ) == 0);
     vcpu.handle = new (handles_.host(handles_.allocate(sizeof(Handle)))) Handle;
     vcpu.handle->ops = {&vcpu.handle->stack,    &xensim_guest_access, &xensim_guest_hypercall, &xensim_guest_console,
                         &xensim_guest_set_irq,  &xensim_guest_halt,   &xensim_guest_pause,     &xensim_guest_start_vcpu,
@@ -99,7 +108,7 @@ void NativeMachine::start_guests() {
 }
 
 void NativeMachine::start_fiber(Vcpu& vcpu) {
-  XS_CHECK_MSG(!vcpu.started, vcpu.actor->label + " was started twice");
+  XS_CHECK(!vcpu.started);
   vcpu.started = true;
   vcpu.actor->fiber->start(&NativeMachine::vcpu_entry, &vcpu);
 }
@@ -117,14 +126,50 @@ void NativeMachine::vcpu_entry(void* pointer) {
 }
 
 void NativeMachine::run_vcpu(Actor& actor) {
-  cutting_ = true;
+  struct Running {
+    NativeMachine& machine;
+    explicit Running(NativeMachine& of) : machine(of) { machine.cutting_ = machine.in_fibers_ = true; }
+    ~Running() { machine.cutting_ = machine.in_fibers_ = false; }
+  } running(*this);
   actor.fiber->resume();
-  cutting_ = false;
 }
 
 void NativeMachine::finish_entry(Actor& actor) {
   draining_ = true;
   actor.fiber->resume();
+}
+
+// Where guest code runs its stack pointer is anywhere but on the host's stack of its fiber. `host_sp` lies where guests
+// can write.
+uint64_t NativeMachine::landing_stack(uint64_t sp) const noexcept {
+  if (!in_fibers_ || current_ == nullptr || current_->info.kind != ActorKind::kVcpu) return 0;
+  const std::span<std::byte> stack = current_->fiber->stack();
+  const auto begin = reinterpret_cast<uint64_t>(stack.data()), end = begin + stack.size();
+  if (sp >= begin - kGuard && sp < end) return 0;
+  const uint64_t host_sp = vcpus_[current_->id].handle->stack.host_sp;
+  const uint64_t middle = begin + stack.size() / 2;
+  return host_sp > middle && host_sp < end ? host_sp : middle;
+}
+
+namespace {
+
+std::string fault_words(const GuestFault& fault) {
+  switch (fault.signal) {
+    case SIGFPE: return "division error";
+    case SIGILL: return "invalid opcode";
+    case SIGTRAP: return "breakpoint";
+    default: return fmt::format("access to {:#x}, which is not the guest's", fault.address);
+  }
+}
+
+}  // namespace
+
+void NativeMachine::faulted(const GuestFault& fault) {
+  Vcpu& vcpu = vcpu_of(*current_);
+  const uint64_t gpa = fault.rip - reinterpret_cast<uint64_t>(memory_.host(domains_[vcpu.actor->domain].ram));
+  const bool inside = gpa < domains_[vcpu.actor->domain].config->memory_bytes;
+  guest_failed(vcpu, fmt::format("{} at {}{:#x}", fault_words(fault), inside ? "image address " : "address ",
+                                 inside ? gpa : fault.rip));
 }
 
 void NativeMachine::interrupt_hint(VcpuRef vcpu) { vcpu_of(actor_of(vcpu)).hint = true; }
@@ -150,18 +195,20 @@ void NativeMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool) {
   }
 }
 
-std::byte* NativeMachine::resolve(const Vcpu& vcpu, const volatile void* addr, uint32_t bytes) {
+std::byte* NativeMachine::resolve(Vcpu& vcpu, const volatile void* addr, uint32_t bytes) {
   const Domain& domain = domains_[vcpu.actor->domain];
   const uint64_t gpa = reinterpret_cast<uint64_t>(addr) - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
-  XS_CHECK_MSG(gpa < domain.config->memory_bytes && (gpa & (bytes - 1)) == 0,
-               fmt::format("{}: access outside the guest's RAM or misaligned, gpa {:#x}", vcpu.actor->label, gpa));
+  if (gpa >= domain.config->memory_bytes || (gpa & (bytes - 1)) != 0) {
+    guest_failed(vcpu, fmt::format("access outside the guest's RAM or misaligned, gpa {:#x}", gpa));
+  }
   const Guest& guest = guests_[vcpu.actor->domain];
   const Gfn gfn{gpa >> kPageShift};
   for (const auto& [shown, frame] : guest.overlays) {
     if (shown == gfn) return memory_.host(Maddr{(frame.v << kPageShift) + gpa % kPageSize});
   }
-  XS_CHECK_MSG(std::find(guest.holes.begin(), guest.holes.end(), gfn) == guest.holes.end(),
-               fmt::format("{}: access to a hole, gpa {:#x}", vcpu.actor->label, gpa));
+  if (std::find(guest.holes.begin(), guest.holes.end(), gfn) != guest.holes.end()) {
+    guest_failed(vcpu, fmt::format("access to a hole, gpa {:#x}", gpa));
+  }
   return memory_.host(Maddr{domain.ram.v + gpa});
 }
 

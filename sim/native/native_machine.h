@@ -10,11 +10,12 @@
 #include "models/pc/load/native_image.h"
 #include "scenarios/guest/native.h"
 #include "sim/machine/machine.h"
+#include "sim/native/guest_faults.h"
 #include "sim/native/guest_stack.h"
 
 namespace xensim::sim {
 
-class NativeMachine final : public Machine {
+class NativeMachine final : public Machine, private GuestFaultClient {
  public:
   // Where the machine's memory lies in the host: free in every process, also under the address sanitizer.
   static constexpr uint64_t kBase = 0x200000000000;
@@ -82,10 +83,17 @@ class NativeMachine final : public Machine {
   void guest_start_vcpu(Vcpu& vcpu, unsigned number);
   uint64_t guest_clock_ns(Vcpu&);
   [[noreturn]] void guest_exit(Vcpu& vcpu, int reason);
+  // A guest's mistake ends the run, and the vCPU's fiber here.
+  [[noreturn]] void guest_failed(Vcpu& vcpu, const std::string& what);
+  void check_pointer(Vcpu& vcpu, const volatile void* pointer, uint64_t bytes);
   // As a guest's call arrives: an exception ends the fiber and leaves it by its resumer.
   template <auto kCall, class... Args>
   static uint64_t on_host(Vcpu* vcpu, Args... args);
   static const void* const kCalls[];
+
+  // GuestFaultClient
+  uint64_t landing_stack(uint64_t sp) const noexcept override;
+  [[noreturn]] void faulted(const GuestFault& fault) override;
 
   static void vcpu_entry(void* vcpu);
   void start_fiber(Vcpu& vcpu);
@@ -93,12 +101,14 @@ class NativeMachine final : public Machine {
   bool deliver(Vcpu& vcpu);
   void wait_until_runnable(Vcpu& vcpu);
   [[noreturn]] void stop_for_ever(Vcpu& vcpu);
-  std::byte* resolve(const Vcpu& vcpu, const volatile void* addr, uint32_t bytes);
+  std::byte* resolve(Vcpu& vcpu, const volatile void* addr, uint32_t bytes);
 
   MachineMemory handles_;
   std::vector<Guest> guests_;  // by domain index
   std::vector<Vcpu> vcpus_;    // by ActorId
   bool draining_ = false;
+  bool in_fibers_ = false;  // a vCPU's fiber runs, that of current_
+  GuestFaults faults_{*this};
 };
 
 }  // namespace xensim::sim

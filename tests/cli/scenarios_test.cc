@@ -100,7 +100,7 @@ TEST_CASE("what a native guest's call fails with is an ordinary report") {
       "[machine]\nbackends = [\"native\"]\n[[guest]]\nimage = \"guest:wild_access\"\nvcpus = 2\nmemory = \"4M\"\n");
   const json object = run_json({"run", scenario}, 1);
   CHECK(object["result"] == "fail");
-  CHECK(object["failure"]["kind"] == "check");
+  CHECK(object["failure"]["kind"] == "guest");
   CHECK(object["failure"]["where"] == "d1v0");
   CHECK(object["failure"]["message"].get<std::string>().find("access outside the guest's RAM") != std::string::npos);
   const Ran explored = run_program({"explore", scenario, "--schedules", "3"});

@@ -21,7 +21,7 @@ void xs_main(void) {
   volatile unsigned zero = 0;
   (void)zero;
 #if defined(NULL_STORE)
-  unsigned* volatile nothing = 0;
+  volatile unsigned* volatile nothing = 0;
   *nothing = 1;
 #elif defined(JUMP)
   void (*volatile nowhere)(void) = (void (*)(void))0x7f0000000000;
@@ -35,8 +35,7 @@ void xs_main(void) {
   __asm__ volatile("ud2");
 #else
   xs_start_vcpus(2, vcpu1);
-  for (unsigned turn = 0; turn < 4; turn++) xs_pause();
-  unsigned* late = (unsigned*)XS_LOAD((uintptr_t*)&shared);
+  volatile unsigned* late = (unsigned*)XS_LOAD((uintptr_t*)&shared);
   *late = 1;
   xs_success();
 #endif

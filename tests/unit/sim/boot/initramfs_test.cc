@@ -10,7 +10,6 @@
 
 #include "sim/boot/cpio.h"
 #include "sim/boot/exit_program.h"
-#include "sim/cli/terminal_input.h"
 
 using namespace xensim;
 using namespace xensim::sim;
@@ -84,14 +83,4 @@ TEST_CASE("the exit program is an ELF whose entry lies in its segment") {
   CHECK(header.e_entry >= segment.p_vaddr);
   CHECK(header.e_entry < segment.p_vaddr + segment.p_filesz);
   CHECK(segment.p_filesz <= bytes.size());
-}
-
-TEST_CASE("Ctrl-A x leaves, a second Ctrl-A is one, anything else after it is dropped") {
-  EscapeFilter filter;
-  CHECK(filter.filter("ab\1\1c") == "ab\1c");
-  CHECK(filter.filter("\1") == "");
-  CHECK(filter.filter("qz") == "z");
-  CHECK_FALSE(filter.quit());
-  filter.filter("\1x");
-  CHECK(filter.quit());
 }

@@ -2,7 +2,9 @@
 #include "sim/fiber/fiber.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -177,4 +179,18 @@ TEST_CASE("a fiber resumes the one whose place it took: that comes back to it, a
   CHECK(pair.log == "abcdef");
   CHECK(pair.first.done());
   pair.second.abandon();
+}
+
+TEST_CASE("the page below a fiber's stack cannot be accessed") {
+  Fiber fiber;
+  int pipe_ends[2];
+  REQUIRE(pipe(pipe_ends) == 0);
+  // The kernel says which of our pages can be read.
+  CHECK(write(pipe_ends[1], fiber.stack().data(), 1) == 1);
+  CHECK(write(pipe_ends[1], fiber.stack().data() - 1, 1) == -1);
+  CHECK(errno == EFAULT);
+  CHECK(write(pipe_ends[1], fiber.stack().data() - 4096, 1) == -1);
+  CHECK(fiber.stack().size() == Fiber::kDefaultStack);
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
 }
