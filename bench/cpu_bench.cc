@@ -30,6 +30,8 @@ class NoClient : public CpuClient {
   CpuidResult cpuid(VcpuId, uint32_t, uint32_t, CpuidResult native) override { return native; }
   std::optional<uint64_t> rdmsr(VcpuId, uint32_t) override { return std::nullopt; }
   bool wrmsr(VcpuId, uint32_t, uint64_t) override { return false; }
+  uint8_t cr8(VcpuId) override { return 0; }
+  void set_cr8(VcpuId, uint8_t) override {}
   uint64_t rdtsc(VcpuId) override { return 0; }
   CpuAction hypercall(VcpuId) override { return CpuAction::kContinue; }
   CpuAction point(VcpuId, Gva) override { return CpuAction::kContinue; }

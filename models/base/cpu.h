@@ -91,6 +91,9 @@ class CpuClient {
   virtual bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) = 0;
   // An MSR that the CPU layer holds was read or written: hypervisors serve that too.
   virtual void msr_served(VcpuId) {}
+  // CR8, which is bits 7:4 of the local APIC's TPR (SDM vol. 3, 11.8.6), at MOV from and to it; 0 to 15.
+  virtual uint8_t cr8(VcpuId vcpu) = 0;
+  virtual void set_cr8(VcpuId vcpu, uint8_t value) = 0;
   // HLT is executed; whether the vCPU sleeps is not decided yet.
   virtual void halting(VcpuId) {}
   // The guest's TSC, at the given instruction count of this run.

@@ -11,10 +11,11 @@ inline constexpr uint64_t kNw = 1 << 29, kCd = 1 << 30, kPg = uint64_t{1} << 31;
 }  // namespace cr0
 
 namespace cr4 {
-inline constexpr uint64_t kTsd = 1 << 2, kDe = 1 << 3, kPse = 1 << 4, kPae = 1 << 5, kMce = 1 << 6, kPge = 1 << 7,
-                          kPce = 1 << 8;
-inline constexpr uint64_t kOsfxsr = 1 << 9, kOsxmmexcpt = 1 << 10, kLa57 = 1 << 12, kFsgsbase = 1 << 16,
-                          kSmep = 1 << 20, kSmap = 1 << 21, kPke = 1 << 22;
+inline constexpr uint64_t kVme = 1 << 0, kPvi = 1 << 1, kTsd = 1 << 2, kDe = 1 << 3, kPse = 1 << 4, kPae = 1 << 5,
+                          kMce = 1 << 6, kPge = 1 << 7, kPce = 1 << 8;
+inline constexpr uint64_t kOsfxsr = 1 << 9, kOsxmmexcpt = 1 << 10, kUmip = 1 << 11, kLa57 = 1 << 12, kVmxe = 1 << 13,
+                          kFsgsbase = 1 << 16, kPcide = 1 << 17, kOsxsave = 1 << 18, kSmep = 1 << 20, kSmap = 1 << 21,
+                          kPke = 1 << 22;
 }  // namespace cr4
 
 namespace efer {

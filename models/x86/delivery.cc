@@ -272,7 +272,8 @@ bool deliver(PhysicalMemory& memory, MmioSink& mmio, State& state, const Event& 
     } catch (const Fault& second) {
       chain += (chain.empty() ? "" : " → ") + describe(state, event);
       if (second.vector == kPageFault) state.set_cr(2, second.cr2);
-      if (event.kind == EventKind::kSoftware) state.set_rip(event.instruction);
+      if (event.kind == EventKind::kSoftware || event.kind == EventKind::kPrivilegedSoftware)
+        state.set_rip(event.instruction);
       if (event.kind == EventKind::kFault && event.vector == kDoubleFault) {
         chain += " → triple fault";
         return false;

@@ -11,18 +11,20 @@
 namespace xensim::x86 {
 
 enum class EventKind {
-  kFault,     // an exception; RIP is at the instruction
-  kTrap,      // an exception after an instruction (#DB of TF); RIP is past it
-  kSoftware,  // INT n, INT3, INTO; RIP is past it
-  kExternal,  // an interrupt
+  kFault,               // an exception; RIP is at the instruction
+  kTrap,                // an exception after an instruction (#DB of TF); RIP is past it
+  kSoftware,            // INT n, INT3, INTO; RIP is past it
+  kPrivilegedSoftware,  // INT1; RIP is past it, and the gate's DPL is not looked at
+  kExternal,            // an interrupt
 };
 
 struct Event {
   EventKind kind = EventKind::kFault;
   uint8_t vector = 0;
   uint32_t error_code = 0;
-  uint64_t cr2 = 0;          // #PF
-  uint64_t instruction = 0;  // kSoftware: RIP of the instruction, where RIP goes back to if delivery faults
+  uint64_t cr2 = 0;  // #PF
+  uint64_t instruction =
+      0;  // kSoftware, kPrivilegedSoftware: RIP of the instruction, where RIP goes back to if delivery faults
 };
 
 // Delivers `event` (and what its delivery raises in turn) into `state`. False: a triple fault; `chain` then says how it

@@ -15,6 +15,8 @@ namespace {
 // SVM exit codes (AMD APM vol. 2, appendix C); the engine adds 0x100 to them.
 constexpr uint32_t kExitBase = 0x100;
 enum ExitCode : unsigned {
+  kReadCr = 0x00,
+  kWriteCr = 0x10,
   kReadDr = 0x20,
   kWriteDr = 0x30,
   kRdtsc = 0x6e,
@@ -192,6 +194,8 @@ void SoftCpu::serve_hypercall(unsigned length) {
 void SoftCpu::on_intercept(unsigned exit_code) {
   if (exit_code == kCpuid || exit_code == kPause || exit_code == kHlt || exit_code == kMsr) current_->nmi_late = false;
   if (exit_code >= kReadDr && exit_code < kWriteDr + 8 && exit_code % 16 < 8) return serve_debug_register();
+  if (exit_code == kReadCr + 8) return serve_cr8_read();
+  if (exit_code >= kWriteCr && exit_code < kWriteCr + 9) return serve_control_register();
   switch (exit_code) {
     case kRdtsc: return serve_rdtsc(false);
     case kRdtscp: return serve_rdtsc(true);

@@ -39,6 +39,8 @@ std::optional<size_t> fixed_index(uint32_t msr) {
 
 constexpr uint32_t kMtrrCap = 0xfe, kMtrrDefault = 0x2ff, kMtrrFirst = 0x200, kMtrrLast = 0x20f;
 constexpr uint32_t kEfer = 0xc0000080, kFsBase = 0xc0000100, kGsBase = 0xc0000101, kSysenterCs = 0x174, kPat = 0x277;
+constexpr uint32_t kDebugControl = 0x1d9;
+constexpr uint64_t kDebugControlBits = 3;  // LBR, BTF (SDM vol. 3, 18.4.1)
 constexpr uint32_t kMicrocode = 0x8b, kTscAux = 0xc0000103, kFmask = 0xc0000084, kArchCapabilities = 0x10a;
 
 // IA32_ARCH_CAPABILITIES (SDM vol. 4, table 2-2): nothing here speculates, so guests need none of their mitigations.
@@ -94,6 +96,7 @@ MsrOutcome MsrFile::read(const State& state, uint32_t msr, uint64_t& value) cons
       case kMtrrCap: value = 0x508; break;  // 8 variable ranges, fixed ranges, write combining
       case kMtrrDefault: value = mtrr_default; break;
       case kMicrocode: value = 0; break;
+      case kDebugControl: value = debug_control; break;
       case kArchCapabilities: value = kNotVulnerable; break;
       default: return MsrOutcome::kClient;
     }
@@ -136,6 +139,10 @@ MsrOutcome MsrFile::write(State& state, uint32_t msr, uint64_t value) {
       mtrr_default = value;
       return MsrOutcome::kDone;
     case kMicrocode: return MsrOutcome::kDone;
+    case kDebugControl:
+      if (value & ~kDebugControlBits) return MsrOutcome::kFault;
+      debug_control = value;
+      return MsrOutcome::kDone;
     default: return MsrOutcome::kClient;
   }
 }

@@ -21,6 +21,8 @@ struct MsrFile {
   std::array<uint64_t, 16> mtrr_variable{};  // base, mask pairs from 0x200
   std::array<uint64_t, 11> mtrr_fixed{};     // 0x250, 0x258, 0x259, 0x268..0x26f
 
+  uint64_t debug_control = 0;  // IA32_DEBUGCTL: LBR, which records nothing here, and BTF
+
   MachineChecks machine_checks;
 
   MsrOutcome read(const State& state, uint32_t msr, uint64_t& value) const;

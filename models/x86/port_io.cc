@@ -24,15 +24,22 @@ void SoftCpu::serve_special(const Block& block) {
   rep_pc_ = kNone;
   switch (kind) {
     case InstructionClass::kPortIo: serve_ports(); break;
-    case InstructionClass::kIcebp:
-      state().advance_rip(1);
-      ++current_->retired;
-      deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
-      break;
+    case InstructionClass::kIcebp: serve_icebp(); break;
     default: raise(kInvalidOpcode); break;
   }
   attend();
   if (!exit_) divert();
+}
+
+// INT1 (SDM vol. 2, INT n): an interrupt of the program's that no gate's DPL forbids. DR6 stays as it is.
+void SoftCpu::serve_icebp() {
+  std::vector<uint8_t> bytes;
+  const unsigned length = instruction_here(bytes).length;
+  State& s = state();
+  const uint64_t instruction = s.rip();
+  s.advance_rip(length);
+  ++current_->retired;
+  deliver_event({.kind = EventKind::kPrivilegedSoftware, .vector = kDebug, .instruction = instruction});
 }
 
 // SDM vol. 1, 19.5: IOPL first, then the bitmap in the task state segment.

@@ -110,6 +110,7 @@ std::vector<std::byte> SoftCpu::save_state() {
     std::copy(v.msrs.mtrr_fixed.begin(), v.msrs.mtrr_fixed.end(), saved.mtrr_fixed);
     const MachineChecks& checks = v.msrs.machine_checks;
     saved.mcg_status = checks.status;
+    saved.debug_control = static_cast<uint8_t>(v.msrs.debug_control);
     saved.mcg_control = checks.control;
     std::copy(checks.banks.begin(), checks.banks.end(), saved.machine_check_banks);
     saved.retired = v.retired;
@@ -138,7 +139,8 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
   std::vector<SavedVcpu> all(vcpus_.size());
   std::memcpy(all.data(), bytes.data(), bytes.size());
   for (const SavedVcpu& saved : all) {
-    if (saved.cpl > 3 || saved.retired >= kMostInstructions || saved.hold_until >= kMostInstructions) {
+    if (saved.cpl > 3 || saved.debug_control > 3 || saved.retired >= kMostInstructions ||
+        saved.hold_until >= kMostInstructions) {
       return input_error("a saved processor is in a state that there is not");
     }
   }
@@ -153,6 +155,7 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
     std::copy(std::begin(saved.mtrr_fixed), std::end(saved.mtrr_fixed), v.msrs.mtrr_fixed.begin());
     MachineChecks& checks = v.msrs.machine_checks;
     checks.status = saved.mcg_status;
+    v.msrs.debug_control = saved.debug_control;
     checks.control = saved.mcg_control;
     std::copy(std::begin(saved.machine_check_banks), std::end(saved.machine_check_banks), checks.banks.begin());
     v.retired = saved.retired;

@@ -15,6 +15,7 @@
 #include "models/x86/fast/call_site.h"
 #include "models/x86/fast/engine_tlb.h"
 #include "models/x86/msr.h"
+#include "models/x86/operands.h"
 #include "models/x86/soft_cpu.h"
 
 namespace xensim::x86 {
@@ -155,6 +156,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void on_point(uint64_t address);
   void on_intercept(unsigned exit_code);
   void serve_special(const Block& block);
+  void serve_icebp();
   void serve_ports();
   void serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16_t port, unsigned bytes);
   bool port_allowed(uint16_t port, unsigned bytes);
@@ -166,6 +168,16 @@ class SoftCpu final : public Cpu, public MmioSink {
   void serve_halt();
   void serve_hypercall(unsigned length);
   void serve_debug_register();
+
+  // control_registers.cc
+  void serve_control_register();
+  void serve_cr8_read();
+  bool set_cr0(uint64_t value);
+  bool set_cr3(uint64_t value);
+  bool set_cr4(uint64_t value);
+  bool pdptes_valid(uint64_t cr3);
+  uint16_t lmsw_operand(std::span<const uint8_t> bytes, const Prefixes& prefixes);
+
   void begin_iret();
   Instruction instruction_here(std::vector<uint8_t>& bytes);
   void step_over(unsigned length);
@@ -181,6 +193,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   const bool code_as_is_;
   const bool nmi_waits_for_exit_;
   BlockTable blocks_;
+  OperandDecoder operands_;
   BlockGate gate_;
   CallSites call_sites_;
   BlockCode block_code_;

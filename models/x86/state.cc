@@ -12,6 +12,9 @@ constexpr uint64_t kIntercepts = intercept_bit(0x6e) | intercept_bit(0x6f) | int
                                  intercept_bit(0x8b);
 constexpr uint64_t kIretIntercept = intercept_bit(0x74);
 
+// By the register's number. The engine lets every value into CR0, CR3 and CR4, and has no CR8.
+constexpr uint16_t kInterceptedCrReads = 1 << 8, kInterceptedCrWrites = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 8;
+
 // The engine keeps a segment's flags as the descriptor's upper word.
 constexpr uint32_t to_flags(uint16_t attributes) { return (attributes & 0xffu) << 8 | (attributes & 0xf00u) << 12; }
 constexpr uint16_t to_attributes(uint32_t flags) {
@@ -58,6 +61,8 @@ void State::reset(const Engine& engine) {
   set_word(at_.misc_enable, 1);  // fast strings
   set_word(at_.vm_vmcb, kInterceptPage);
   set_word(at_.intercept, kIntercepts);
+  context_.set<uint16_t>(at_.intercept_cr_read, kInterceptedCrReads);
+  context_.set<uint16_t>(at_.intercept_cr_write, kInterceptedCrWrites);
   context_.set<uint16_t>(at_.intercept_dr_read, 0xffff);
   context_.set<uint16_t>(at_.intercept_dr_write, 0xffff);
   clear_exception();

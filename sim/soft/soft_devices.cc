@@ -100,6 +100,16 @@ bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   return ok;
 }
 
+uint8_t SoftDomain::cr8(VcpuId vcpu) {
+  leave_guest(vcpu);
+  return apic(vcpu).cr8();
+}
+
+void SoftDomain::set_cr8(VcpuId vcpu, uint8_t value) {
+  leave_guest(vcpu);
+  apic(vcpu).set_cr8(value);
+}
+
 uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
   sync(vcpu);
   return machine_.clock(domain().id).tsc;

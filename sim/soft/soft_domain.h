@@ -57,6 +57,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
   void msr_served(VcpuId vcpu) override { leave_guest(vcpu); }
+  uint8_t cr8(VcpuId vcpu) override;
+  void set_cr8(VcpuId vcpu, uint8_t value) override;
   void halting(VcpuId vcpu) override;
   uint64_t rdtsc(VcpuId vcpu) override;
   CpuAction hypercall(VcpuId vcpu) override;

@@ -191,6 +191,8 @@ Status prove_exceptions(uc_engine* uc, EnvLayout& layout) {
   layout.old_exception = layout.dr + 64 + 32;
   layout.vm_vmcb = layout.old_exception + 8;
   layout.intercept = layout.vm_vmcb + 16;
+  layout.intercept_cr_read = layout.intercept + 8;
+  layout.intercept_cr_write = layout.intercept + 10;
   layout.intercept_dr_read = layout.intercept + 12;
   layout.intercept_dr_write = layout.intercept + 14;
 

@@ -27,7 +27,7 @@ struct EnvLayout {
       misc_enable;
   size_t error_code, exception_is_int, old_exception;
   size_t dr;
-  size_t vm_vmcb, intercept, intercept_dr_read, intercept_dr_write;
+  size_t vm_vmcb, intercept, intercept_cr_read, intercept_cr_write, intercept_dr_read, intercept_dr_write;
 };
 
 // One saved CPU state; owns its uc_context.

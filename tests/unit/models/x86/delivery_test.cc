@@ -4,9 +4,10 @@
 #include "tests/unit/models/x86/test_machine.h"
 
 extern "C" const unsigned char do_div[], do_ud2[], do_int3[], do_int[], do_gp_ds[], do_gp_noncanonical[], do_pf_write[],
-    do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_jump[], plain_iret[], pop_code_iret[],
-    halt_handler[], do_nothing[], count_loop[], do_int_32[], do_into[], do_gp_ds_32[], halt_32[], do_bound_ss[],
-    iret_to_user32[], iret_to_vm86[], real_int[], real_div[], real_handler[], real_to_protected[];
+    do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_prefixed_icebp[], do_icebp_32[], do_jump[],
+    plain_iret[], pop_code_iret[], halt_handler[], do_nothing[], count_loop[], do_int_32[], do_into[], do_gp_ds_32[],
+    halt_32[], do_bound_ss[], iret_to_user32[], iret_to_vm86[], real_int[], real_div[], real_handler[],
+    real_to_protected[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -108,6 +109,35 @@ TEST_CASE("a faulting instruction is not retired, INT n is") {
   n.long64(do_ud2, halt_handler);
   n.run();
   CHECK(n.count() == 2);
+}
+
+TEST_CASE("INT1: past its prefixes, through a gate of DPL 0 at CPL 3, and a fault on the way is at it") {
+  for (const bool as_is : {false, true}) {
+    CAPTURE(as_is);
+    const x86::SoftCpuConfig config{.code_as_is = as_is};
+    TestMachine m(config);
+    m.user64(do_prefixed_icebp);
+    m.set_gate64(1, TestMachine::address(halt_handler));
+    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+    CHECK(m.gpr(kRsp) == kStack0 - 40);
+    CHECK(m.peek<uint64_t>(kStack0 - 40) == TestMachine::address(do_prefixed_icebp) + 2);
+    CHECK((m.peek<uint64_t>(kStack0 - 24) & 0x10000) == 0);  // a trap
+
+    TestMachine n(config);
+    n.user64(do_prefixed_icebp);
+    n.set_gate64(1, TestMachine::address(halt_handler));
+    n.poke<uint8_t>(kIdt + 16 + 5, 0x0e);  // not present
+    n.set_gate64(11, TestMachine::address(halt_handler));
+    REQUIRE_MESSAGE(n.run() == CpuExit::kHalt, n.cpu->error());
+    CHECK(n.peek<uint64_t>(kStack0 - 48) == 1 * 8 + 2 + 1);  // IDT, EXT
+    CHECK(n.peek<uint64_t>(kStack0 - 40) == TestMachine::address(do_prefixed_icebp));
+
+    TestMachine p(config);
+    p.user32(do_icebp_32);
+    p.set_gate32(1, TestMachine::address(halt_32));
+    REQUIRE_MESSAGE(p.run() == CpuExit::kHalt, p.cpu->error());
+    CHECK(p.peek<uint32_t>(kStack0 - 20) == TestMachine::address(do_icebp_32) + 1);
+  }
 }
 
 TEST_CASE("IRET resumes: same level, from ring 3, with error code taken off") {

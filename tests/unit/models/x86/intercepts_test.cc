@@ -139,6 +139,8 @@ TEST_CASE("MSRs: held, refused, and the client's") {
                          {0x47f, 0, true},
                          {0x480, 0, false},
                          {0x281, 0, true},
+                         {0x1d9, 3, true},
+                         {0x1d9, 4, false},
                          {0x0, 0, false}};
   for (const MsrRow& row : rows) {
     CAPTURE(row.msr);

@@ -759,6 +759,50 @@ snippet count_loop_32
   hlt
   .code64
 
+# --- control registers ---
+snippet do_set_cr0
+  movq %rax, %cr0
+  hlt
+snippet do_set_cr3
+  movq %rax, %cr3
+  hlt
+snippet do_set_cr4
+  movq %rax, %cr4
+  hlt
+snippet do_set_cr8
+  movq %rax, %cr8
+  movq %cr8, %r9
+  hlt
+snippet do_clts
+  clts
+  movq %cr0, %rbx
+  smsw %ecx
+  hlt
+snippet do_lmsw
+  lmsw %ax
+  movq %cr0, %rbx
+  lmsw (%rdi)
+  movq %cr0, %rcx
+  hlt
+snippet do_prefixed_icebp
+  .byte 0x67, 0xf1
+  hlt
+  .code32
+snippet do_set_cr0_32
+  movl %eax, %cr0
+  movl %cr0, %ebx
+  hlt
+snippet do_set_cr3_32
+  movl %eax, %cr3
+  hlt
+snippet do_set_cr4_32
+  movl %eax, %cr4
+  hlt
+snippet do_icebp_32
+  .byte 0xf1
+  hlt
+  .code64
+
   .globl xs_snippets_end
 xs_snippets_end:
   .section .note.GNU-stack, "", @progbits

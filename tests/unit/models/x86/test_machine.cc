@@ -177,6 +177,8 @@ bool TestMachine::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   if (it != msrs.end()) it->second = value;
   return it != msrs.end();
 }
+uint8_t TestMachine::cr8(VcpuId) { return task_priority; }
+void TestMachine::set_cr8(VcpuId, uint8_t value) { task_priority = value; }
 uint64_t TestMachine::rdtsc(VcpuId vcpu) {
   if (on_tsc) on_tsc(vcpu);
   return 0xabc00000000 + cpu->instructions(vcpu);

@@ -76,6 +76,8 @@ class TestMachine : public CpuClient {
   CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) override;
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
+  uint8_t cr8(VcpuId vcpu) override;
+  void set_cr8(VcpuId vcpu, uint8_t value) override;
   uint64_t rdtsc(VcpuId vcpu) override;
   CpuAction hypercall(VcpuId vcpu) override;
   CpuAction point(VcpuId vcpu, Gva rip) override;
@@ -90,6 +92,7 @@ class TestMachine : public CpuClient {
   std::vector<std::string> log;
   std::map<uint16_t, uint32_t> port_values;
   std::map<uint32_t, uint64_t> msrs;
+  uint8_t task_priority = 0;    // CR8
   std::deque<uint8_t> vectors;  // to be acknowledged
   // Called before a port write, a hypercall, a point, an MMIO write or a PAUSE is answered.
   std::function<void(VcpuId)> on_call;
