@@ -18,6 +18,7 @@ Board::Board(const BoardConfig& config, BoardClient& client)
                           .apic_id = vcpu * config.apic_id_step,
                           .bootstrap = vcpu == 0,
                           .x2apic = config.x2apic,
+                          .quirks = config.apic,
                           .bus_hz = config.apic_bus_hz,
                           .tsc_hz = config.tsc_hz};
     apics_.push_back(std::make_unique<LocalApic>(apic, apic_bus_, client, client, client));
@@ -50,20 +51,27 @@ const LocalApic& Board::apic(VcpuId vcpu) const {
   return *apics_[vcpu.v];
 }
 
+namespace {
+
+bool in_page(Gpa page, Gpa gpa, unsigned bytes) { return gpa >= page && gpa.v - page.v <= kApicMmioBytes - bytes; }
+
+}  // namespace
+
 LocalApic* Board::apic_at(VcpuId vcpu, Gpa gpa, unsigned bytes) {
-  if (gpa < kApicDefaultBase || gpa.v - kApicDefaultBase.v > kApicMmioBytes - bytes) return nullptr;
   LocalApic& found = apic(vcpu);
-  return found.hardware_enabled() && !found.x2apic_mode() ? &found : nullptr;
+  const auto page = found.page();
+  return page && in_page(*page, gpa, bytes) ? &found : nullptr;
 }
 
 uint64_t Board::mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes) {
-  if (LocalApic* apic = apic_at(vcpu, gpa, bytes)) return apic->mmio_read(gpa.v - kApicDefaultBase.v, bytes);
+  if (LocalApic* apic = apic_at(vcpu, gpa, bytes)) return apic->mmio_read(gpa.v % kApicMmioBytes, bytes);
+  if (in_page(kApicDefaultBase, gpa, bytes)) return ~uint64_t{0} >> (64 - 8 * bytes);
   return bus_.mmio_read(gpa, bytes);
 }
 
 void Board::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value) {
   if (LocalApic* apic = apic_at(vcpu, gpa, bytes)) {
-    apic->mmio_write(gpa.v - kApicDefaultBase.v, bytes, value);
+    apic->mmio_write(gpa.v % kApicMmioBytes, bytes, value);
   } else {
     bus_.mmio_write(gpa, bytes, value);
   }

@@ -30,6 +30,7 @@ struct BoardConfig {
   uint32_t vcpus = 1;
   uint32_t apic_id_step = 1;  // a vCPU's APIC id is its number times this: 2 under Xen, 1 under QEMU
   bool x2apic = true;
+  ApicQuirks apic{};
   bool holes_read_zero = false;  // where there is neither memory nor device: zeroes (QEMU), else all ones
   uint64_t apic_bus_hz = 1'000'000'000;
   uint64_t tsc_hz = 1'000'000'000;
@@ -49,7 +50,8 @@ class Board : public SavedDevice, private InterruptLines {
   void attach(PortDevice& device) { bus_.attach(device); }
   void attach(MmioDevice& device) { bus_.attach(device); }
 
-  // Accesses as CpuClient has them. A vCPU sees its own local APIC at kApicDefaultBase while that is in xAPIC mode.
+  // Accesses as CpuClient has them. A vCPU sees its own local APIC where APIC_BASE says while that is in xAPIC mode;
+  // the page at kApicDefaultBase reads as ones without it.
   uint32_t port_in(uint16_t port, unsigned bytes) { return bus_.port_in(port, bytes); }
   void port_out(uint16_t port, unsigned bytes, uint32_t value) { bus_.port_out(port, bytes, value); }
   uint64_t mmio_read(VcpuId vcpu, Gpa gpa, unsigned bytes);

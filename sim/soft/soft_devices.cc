@@ -9,6 +9,7 @@ namespace {
 constexpr uint32_t kCpuidHypervisorFirst = 0x40000000;
 constexpr uint32_t kCpuidHypervisorLast = 0x4fffffff;
 constexpr uint32_t kX2apicBit = 1u << 21;
+constexpr uint32_t kApicBit = 1u << 9;
 
 }  // namespace
 
@@ -72,6 +73,7 @@ CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, Cpui
   if (leaf == 1) {
     native.ebx = (native.ebx & 0x00ffffff) | apic_id << 24;
     native.ecx |= kX2apicBit;
+    if (!apic(vcpu).hardware_enabled()) native.edx &= ~kApicBit;
   }
   if (leaf == 0xb || leaf == 0x1f) native.edx = apic_id;
   return native;
@@ -96,8 +98,16 @@ bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   leave_guest(vcpu);
   const bool ok = pc::Board::owns_msr(msr) ? board_->wrmsr(vcpu, msr, value)
                                            : machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
+  if (msr == pc::kMsrApicBase) follow_apic(vcpu);
   if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
   return ok;
+}
+
+// The page of a local APIC that was moved becomes a device's. Where the guest has memory, or a device already, that is
+// what its vCPUs see there.
+void SoftDomain::follow_apic(VcpuId vcpu) {
+  const auto page = apic(vcpu).page();
+  if (page && *page != pc::kApicDefaultBase) static_cast<void>(cpu_->map_mmio(*page, kPageSize));
 }
 
 uint8_t SoftDomain::cr8(VcpuId vcpu) {

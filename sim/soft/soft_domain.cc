@@ -96,6 +96,10 @@ Status SoftDomain::make_hardware() {
   pc::BoardConfig board;
   board.vcpus = config.vcpus;
   board.apic_id_step = apic_id_step();
+  board.apic = {.movable = machine_.flavour_.apic_base_moves,
+                .keeps_registers = machine_.flavour_.apic_keeps_registers,
+                .tpr_is_cr8 = machine_.flavour_.tpr_is_cr8,
+                .errors = machine_.flavour_.apic_errors_ignored ? pc::ApicErrors::kNone : pc::ApicErrors::kSticky};
   board.holes_read_zero = machine_.flavour_.holes_read_zero;
   board.tsc_hz = machine_.scenario_.clock.tsc_khz * 1000;
   board.uart = config.serial;

@@ -114,6 +114,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
   void leave_guest(VcpuId vcpu);
+  void follow_apic(VcpuId vcpu);
   void machine_point(const PointKey& key) { machine_.point(key); }
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);

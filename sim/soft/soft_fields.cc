@@ -29,6 +29,7 @@ void SoftDomain::fields(xen::StateArchive& ar) {
     std::span<const std::byte> left(devices);
     take(ar, board_->restore(left));
     if (!left.empty()) ar.fail("there are more devices than the guest has");
+    for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) follow_apic(VcpuId{v});
   }
   if (services_) services_->fields(ar);
   for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) {

@@ -28,12 +28,12 @@ void ApicBus::deliver(const LocalApic* sender, const ApicMessage& message) {
   for (LocalApic* apic : apics_) {
     if (!hears(*apic, sender, message)) continue;
     if (message.mode != DeliveryMode::kLowestPriority) {
-      apic->accept(message.mode, message.vector);
+      apic->accept(message.mode, message.vector, message.level);
     } else if (apic->software_enabled()) {
       if (lowest == nullptr || apic->processor_priority() < lowest->processor_priority()) lowest = apic;
     }
   }
-  if (lowest != nullptr) lowest->accept(DeliveryMode::kFixed, message.vector);
+  if (lowest != nullptr) lowest->accept(DeliveryMode::kFixed, message.vector, message.level);
 }
 
 }  // namespace xensim::pc

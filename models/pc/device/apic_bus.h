@@ -23,6 +23,7 @@ struct ApicMessage {
   uint8_t vector = 0;
   Shorthand shorthand = Shorthand::kNone;
   bool logical = false;      // destination mode; without meaning under a shorthand
+  bool level = false;        // level-triggered, from an IO-APIC: inter-processor interrupts are edges (SDM 11.6.1)
   bool broadcast = false;    // the destination is the sender's "all": 0xff from an xAPIC, 0xffffffff from an x2APIC
   uint32_t destination = 0;  // 8 bits from an xAPIC, 32 from an x2APIC
 };
@@ -38,7 +39,8 @@ class ApicBus {
   void send(const LocalApic& sender, const ApicMessage& message);
   // The same for a device (an IO-APIC), which uses no shorthand.
   void send_from_device(const ApicMessage& message);
-  // Who is told that a local APIC has ended an interrupt (an IO-APIC); nullptr: nobody.
+  // The EOI broadcast: called with the vector of each level-triggered interrupt that a local APIC has ended (SDM
+  // 11.8.5); nullptr: there is no IO-APIC.
   void set_end_of_interrupt(std::function<void(uint8_t vector)> told) { end_of_interrupt_ = std::move(told); }
   void ended(uint8_t vector) const {
     if (end_of_interrupt_) end_of_interrupt_(vector);

@@ -54,9 +54,12 @@ uint64_t ApicTimer::divisor() const {
 }
 
 void ApicTimer::set_mode(ApicTimerMode mode) {
-  if (mode == this->mode()) return;
-  timers_.cancel(timer_);
+  const auto counts = [](ApicTimerMode m) { return m == ApicTimerMode::kOneShot || m == ApicTimerMode::kPeriodic; };
+  const ApicTimerMode old = this->mode();
+  if (mode == old) return;
   state_.mode = static_cast<uint32_t>(mode);
+  if (counts(old) && counts(mode)) return;
+  timers_.cancel(timer_);
   state_.start_count = 0;
   state_.initial_count = 0;
   state_.deadline_tsc = 0;

@@ -17,7 +17,9 @@ class ApicTimer : public SavedDevice {
 
   void reset();
 
-  // A change of mode disarms the timer (SDM 11.5.4.1).
+  // Between one-shot and periodic a running count goes on to its end, and what it does there is the new mode's; a count
+  // that has come to its end stays at 0. To and from TSC-deadline mode the timer is disarmed, initial count and
+  // deadline are 0. (SDM 11.5.4.1 has it disarmed at every change: hypervisors do not.)
   void set_mode(ApicTimerMode mode);
   ApicTimerMode mode() const { return static_cast<ApicTimerMode>(state_.mode); }
 

@@ -78,6 +78,7 @@ void IoApic::deliver(unsigned pin) {
   message.mode = static_cast<DeliveryMode>(mode);
   message.vector = static_cast<uint8_t>(entry);
   message.logical = (entry >> 11 & 1) != 0;
+  message.level = (entry & kLevel) != 0;
   message.destination = static_cast<uint32_t>(entry >> 56);
   message.broadcast = message.destination == 0xff;
   bus_.send_from_device(message);

@@ -25,6 +25,11 @@ std::optional<uint8_t> highest(const Bits& bits) {
 }
 
 template <class Bits>
+bool has_bit(const Bits& bits, uint8_t vector) {
+  return (bits[vector / 32u] >> (vector % 32u) & 1) != 0;
+}
+
+template <class Bits>
 void set_bit(Bits& bits, uint8_t vector) {
   bits[vector / 32u] |= 1u << (vector % 32u);
 }
@@ -49,17 +54,25 @@ uint8_t LocalApic::processor_priority() const {
   return (tpr >> 4) >= (in_service >> 4) ? tpr : static_cast<uint8_t>(in_service & 0xf0);
 }
 
-bool LocalApic::has_deliverable() const {
+bool LocalApic::has_deliverable() {
   if (!software_enabled()) return false;
   const auto vector = highest(state_.irr);
-  return vector && (*vector >> 4) > (processor_priority() >> 4);
+  if (!vector) return false;
+  if (assist_ != nullptr && assist_->taken(config_.vcpu)) end_highest();
+  const auto in_service = highest(state_.isr);
+  // Something waits for the end of what is in service: that must be told.
+  if (assist_ != nullptr && in_service && (*vector >> 4) <= (*in_service >> 4)) assist_->withdraw(config_.vcpu);
+  return (*vector >> 4) > (processor_priority() >> 4);
 }
 
 std::optional<uint8_t> LocalApic::acknowledge() {
   if (!has_deliverable()) return std::nullopt;
   const uint8_t vector = *highest(state_.irr);
+  const bool alone = !highest(state_.isr);
   clear_bit(state_.irr, vector);
   set_bit(state_.isr, vector);
+  if (assist_ != nullptr && alone && vector > kFirstLegalVector && !has_bit(state_.tmr, vector))
+    assist_->offer(config_.vcpu);
   return vector;
 }
 
@@ -67,26 +80,41 @@ void LocalApic::notify() {
   if (has_deliverable()) client_.interrupt_ready(config_.vcpu);
 }
 
-void LocalApic::assert_vector(uint8_t vector) {
+void LocalApic::assert_vector(uint8_t vector, bool level) {
   if (!software_enabled()) return;
   if (vector < kFirstLegalVector) {
     report_error(kErrorReceiveIllegalVector);
     return;
   }
   set_bit(state_.irr, vector);
+  if (level) {
+    set_bit(state_.tmr, vector);
+  } else {
+    clear_bit(state_.tmr, vector);
+  }
   notify();
 }
 
-void LocalApic::end_of_interrupt() {
+void LocalApic::end_highest() {
   const auto vector = highest(state_.isr);
   if (!vector) return;
   clear_bit(state_.isr, *vector);
-  bus_.ended(*vector);
+  if (has_bit(state_.tmr, *vector)) bus_.ended(*vector);
+}
+
+void LocalApic::end_of_interrupt() {
+  if (!highest(state_.isr)) return;
+  if (assist_ != nullptr) {
+    // An EOI that was left out comes before this one.
+    if (assist_->taken(config_.vcpu)) end_highest();
+    if (highest(state_.isr)) assist_->withdraw(config_.vcpu);
+  }
+  end_highest();
   notify();
 }
 
 void LocalApic::write_tpr(uint32_t value) {
-  state_.tpr = value & 0xff;
+  state_.tpr = value & (config_.quirks.tpr_is_cr8 ? 0xf0 : 0xff);
   notify();
 }
 
@@ -97,12 +125,17 @@ void LocalApic::fire_lvt(unsigned lvt) {
 
 // A bit that is pending already raises no second interrupt; so a bad vector in the error LVT itself ends here, too.
 void LocalApic::report_error(uint32_t bit) {
-  if ((state_.pending_errors & bit) != 0) return;
-  state_.pending_errors |= bit;
+  const ApicErrors kind = config_.quirks.errors;
+  if (kind == ApicErrors::kNone) return;
+  if (kind == ApicErrors::kSticky && (bit & (kErrorSendIllegalVector | kErrorReceiveIllegalVector)) == 0) return;
+  uint32_t& errors = kind == ApicErrors::kSticky ? state_.esr : state_.pending_errors;
+  if ((errors & bit) != 0) return;
+  errors |= bit;
   fire_lvt(kLvtError);
 }
 
 void LocalApic::write_esr() {
+  if (config_.quirks.errors != ApicErrors::kLatched) return;
   state_.esr = state_.pending_errors;
   state_.pending_errors = 0;
 }
@@ -156,10 +189,10 @@ bool LocalApic::matches(bool logical, uint32_t destination) const {
   }
 }
 
-void LocalApic::accept(DeliveryMode mode, uint8_t vector) {
+void LocalApic::accept(DeliveryMode mode, uint8_t vector, bool level) {
   switch (mode) {
     case DeliveryMode::kFixed:
-    case DeliveryMode::kLowestPriority: assert_vector(vector); break;
+    case DeliveryMode::kLowestPriority: assert_vector(vector, level); break;
     case DeliveryMode::kNmi: client_.nmi(config_.vcpu); break;
     case DeliveryMode::kInit:
       reset_registers();
@@ -179,20 +212,21 @@ void LocalApic::reset_registers() {
   if (x2apic_mode()) state_.ldr = ((config_.apic_id >> 4) << 16) | (1u << (config_.apic_id & 0xf));
 }
 
-// The mode transitions of SDM figure 11-27. The BSP flag is the machine's: a write leaves it as it is.
+// The mode transitions of SDM figure 11-27. The BSP flag holds what is written.
 bool LocalApic::write_apic_base(uint64_t value) {
   constexpr uint64_t kModeBits = kApicBaseEnable | kApicBaseX2apic;
-  if ((value & ~(kModeBits | kApicBaseBsp)) != kApicDefaultBase.v) return false;
+  if ((value & ~(kModeBits | kApicBaseBsp | kBaseAddress)) != 0) return false;
   const uint64_t from = state_.apic_base & kModeBits;
   const uint64_t to = value & kModeBits;
-  if (to == from) return true;
+  if (!config_.quirks.movable && to == kApicBaseEnable && (value & kBaseAddress) != kApicDefaultBase.v) return false;
   if (to == kApicBaseX2apic) return false;                              // not a mode
   if (to == kModeBits && (from == 0 || !config_.x2apic)) return false;  // x2APIC is entered from xAPIC alone
   if (from == kModeBits && to == kApicBaseEnable) return false;         // and left by disabling alone
-  state_.apic_base = (state_.apic_base & ~kModeBits) | to;
+  state_.apic_base = value;
+  if (from == to) return true;
   if (to == kModeBits) {
     state_.ldr = ((config_.apic_id >> 4) << 16) | (1u << (config_.apic_id & 0xf));
-  } else if (to == 0) {
+  } else if (to == 0 && !config_.quirks.keeps_registers) {
     reset_registers();
   }
   return true;

@@ -35,10 +35,9 @@ enum Register : uint32_t {
 
 constexpr uint32_t kApicVersion = 0x50014;  // an integrated APIC with six LVTs, no EOI broadcast suppression
 constexpr uint32_t kSvrWritable = 0x1ff;
-// Vector; delivery mode, pin polarity, trigger mode; mask; timer mode.
-constexpr uint32_t kLvtWritable[] = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
-// Delivery status and remote IRR: shown by the hardware, writes to them have no effect.
-constexpr uint32_t kLvtReadOnly = (1u << 12) | (1u << 14);
+// Vector; delivery mode, pin polarity, trigger mode; mask; timer mode. Delivery status (bit 12) and remote IRR (14) are
+// read-only in the manual; hypervisors keep what is written to them.
+constexpr uint32_t kLvtWritable[] = {0x710ff, 0x117ff, 0x117ff, 0x1f7ff, 0x1f7ff, 0x110ff};
 // Vector, delivery mode, destination mode, level, trigger mode, shorthand. The delivery status (bit 12) is read-only.
 constexpr uint32_t kIcrWritable = 0x000ccfff;
 constexpr uint32_t kIcrReadOnly = 1u << 12;
@@ -50,7 +49,7 @@ bool only_xapic(uint32_t index) { return index == kApr || index == kRemoteRead |
 
 std::optional<uint32_t> LocalApic::read_register(uint32_t index) const {
   if (index >= kIsr && index < kIsr + 8) return state_.isr[index - kIsr];
-  if (index >= kTmr && index < kTmr + 8) return 0;
+  if (index >= kTmr && index < kTmr + 8) return state_.tmr[index - kTmr];
   if (index >= kIrr && index < kIrr + 8) return state_.irr[index - kIrr];
   if (index >= kLvt && index <= kLvtLast) return state_.lvt[index - kLvt];
   switch (index) {
@@ -139,7 +138,7 @@ bool LocalApic::write_x2apic(uint32_t index, uint64_t value) {
   const auto only = [value](uint64_t allowed) { return (value & ~allowed) == 0; };
   bool legal = false;
   if (index >= kLvt && index <= kLvtLast) {
-    legal = only(kLvtWritable[index - kLvt] | kLvtReadOnly);
+    legal = only(kLvtWritable[index - kLvt]);
   } else {
     switch (index) {
       case kTpr: legal = only(0xff); break;

@@ -157,3 +157,16 @@ TEST_CASE("bytes become lines") {
   CHECK(lines.back().size() == LineAssembler::kMaxLine);
   CHECK(assembler.partial() == "x");
 }
+
+TEST_CASE("a local APIC that moves takes its page with it; where it was reads as ones, whatever holes do") {
+  FakeMachine machine;
+  Board board{{.vcpus = 2, .apic = {.movable = true}, .holes_read_zero = true}, machine};
+  REQUIRE(board.wrmsr(VcpuId{1}, kMsrApicBase, 0xfed10800));
+  board.mmio_write(VcpuId{1}, Gpa{0xfed10080}, 4, 0x20);
+  CHECK(board.mmio_read(VcpuId{1}, Gpa{0xfed10080}, 4) == 0x20);
+  CHECK(board.mmio_read(VcpuId{1}, Gpa{0xfee00080}, 4) == 0xffffffff);
+  CHECK(board.mmio_read(VcpuId{0}, Gpa{0xfee00080}, 4) == 0);
+  CHECK(board.mmio_read(VcpuId{0}, Gpa{0xfed10080}, 4) == 0);  // a hole
+  REQUIRE(board.wrmsr(VcpuId{0}, kMsrApicBase, 0xfee00100));
+  CHECK(board.mmio_read(VcpuId{0}, Gpa{0xfee00080}, 2) == 0xffff);
+}

@@ -97,11 +97,39 @@ TEST_CASE_FIXTURE(Fixture, "a new divide value goes on from the count") {
   CHECK(timer.expired());
 }
 
-TEST_CASE_FIXTURE(Fixture, "count 0 stops, a change of mode disarms") {
+TEST_CASE_FIXTURE(Fixture,
+                  "one-shot and periodic change into each other on the way, and at the end it is the new mode's") {
+  timer.set_divide(kDivideBy1);
+  timer.set_initial_count(100);
+  at(40);
+  timer.set_mode(ApicTimerMode::kPeriodic);
+  CHECK(timer.current_count() == 60);
+  CHECK(due() == 100);
+  at(100);
+  CHECK(timer.expired());
+  CHECK(due() == 200);
+  at(130);
+  timer.set_mode(ApicTimerMode::kOneShot);
+  CHECK(timer.current_count() == 70);
+  at(200);
+  CHECK(timer.expired());
+  CHECK(timer.current_count() == 0);
+  timer.set_mode(ApicTimerMode::kPeriodic);  // the count is over: nothing starts it but a write
+  CHECK(timer.current_count() == 0);
+  CHECK_FALSE(timer.expired());
+  CHECK(timer.initial_count() == 100);
+}
+
+TEST_CASE_FIXTURE(Fixture, "count 0 stops, a change to or from TSC-deadline mode disarms") {
   timer.set_divide(kDivideBy1);
   timer.set_initial_count(100);
   timer.set_initial_count(0);
   CHECK_FALSE(armed());
+  timer.set_mode(ApicTimerMode::kPeriodic);
+  timer.set_initial_count(100);
+  timer.set_initial_count(0);
+  CHECK_FALSE(armed());
+  CHECK(timer.current_count() == 0);
   timer.set_initial_count(100);
   timer.set_mode(ApicTimerMode::kTscDeadline);
   CHECK_FALSE(armed());

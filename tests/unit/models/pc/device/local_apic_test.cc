@@ -14,9 +14,9 @@ using namespace xensim::pc::test;
 namespace {
 
 constexpr uint64_t kTpr = 0x80, kPpr = 0xa0, kEoi = 0xb0, kLdr = 0xd0, kDfr = 0xe0, kSvr = 0xf0, kIsr = 0x100,
-                   kIrr = 0x200;
+                   kTmr = 0x180, kIrr = 0x200;
 constexpr uint64_t kEsr = 0x280, kIcrLow = 0x300, kIcrHigh = 0x310, kLvtTimer = 0x320, kLvtError = 0x370,
-                   kInitial = 0x380;
+                   kInitial = 0x380, kCurrent = 0x390;
 constexpr uint32_t kOthers = 3u << 18, kAll = 2u << 18, kSelf = 1u << 18, kLogical = 1u << 11, kAssert = 1u << 14;
 
 // Four APICs with ids 0, 2, 4, 6, software-enabled.
@@ -204,6 +204,23 @@ TEST_CASE_FIXTURE(Fixture, "errors latch on a write of the error register, and r
   CHECK(errors(0) == 0xc0);
 }
 
+TEST_CASE("Xen's error register says at once what was wrong, and is never cleared") {
+  FakeMachine machine;
+  ApicBus bus;
+  LocalApic a({.vcpu = VcpuId{0}, .quirks = {.errors = ApicErrors::kSticky}}, bus, machine, machine, machine);
+  a.mmio_write(kSvr, 4, 0x1ff);
+  a.mmio_write(kLvtError, 4, 0xfe);
+  machine.effects();
+  a.mmio_read(0x40, 4);  // there is no such register
+  a.mmio_write(kIcrLow, 4, kSelf | 3);
+  CHECK(machine.effects() == Effects{"ready 0"});
+  CHECK(a.mmio_read(kEsr, 4) == 0x20);
+  a.mmio_write(kEsr, 4, 0);
+  CHECK(a.mmio_read(kEsr, 4) == 0x20);
+  a.mmio_write(kIcrLow, 4, kSelf | 3);
+  CHECK(machine.effects().empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "MMIO outside the 32-bit registers") {
   CHECK(apic(1).mmio_read(0x23, 1) == 2);  // the id's top byte
   CHECK(apic(1).mmio_read(0x24, 4) == 0);
@@ -218,6 +235,8 @@ TEST_CASE_FIXTURE(Fixture, "the modes of APIC_BASE") {
   LocalApic& a = apic(1);
   CHECK_FALSE(a.wrmsr(kMsrApicBase, kBase | kApicBaseX2apic));
   CHECK_FALSE(a.wrmsr(kMsrApicBase, 0xfed00000 | kX));
+  CHECK_FALSE(a.wrmsr(kMsrApicBase, kBase | kX | uint64_t{1} << 40));  // beyond the physical addresses
+  CHECK_FALSE(a.wrmsr(kMsrApicBase, kBase | kX | 0x200));
   CHECK_FALSE(a.wrmsr(kMsrApicBase, kBase | kX | 1));
   CHECK_FALSE(a.wrmsr(kMsrApicBase, kBase | kX | uint64_t{1} << 52));
   write(1, kTpr, 0x20);
@@ -307,4 +326,134 @@ TEST_CASE_FIXTURE(Fixture, "INIT leaves the mode alone") {
   send(0, 2, 0x500 | kAssert);
   CHECK(apic(1).x2apic_mode());
   CHECK(apic(1).rdmsr(0x80d) == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the trigger mode follows the last request, and a level's end alone goes to the IO-APICs") {
+  std::vector<unsigned> ended;
+  bus.set_end_of_interrupt([&](uint8_t vector) { ended.push_back(vector); });
+  const auto level = [&](unsigned vector) { return (read(0, kTmr + vector / 32 * 16) >> (vector % 32) & 1) != 0; };
+  ApicMessage message{.vector = 0x41, .level = true, .destination = 0};
+  bus.send_from_device(message);
+  bus.send_from_device({.vector = 0x62, .destination = 0});
+  CHECK(level(0x41));
+  CHECK_FALSE(level(0x62));
+  CHECK(apic(0).acknowledge() == 0x62);
+  write(0, kEoi, 0);
+  CHECK(ended.empty());
+  CHECK(apic(0).acknowledge() == 0x41);
+  CHECK(level(0x41));  // until the next request of the vector
+  write(0, kEoi, 0);
+  CHECK(ended == std::vector<unsigned>{0x41});
+  send(1, 0, kAssert | 0x8000 | 0x41);  // an IPI is an edge whatever it says
+  CHECK_FALSE(level(0x41));
+  message.mode = DeliveryMode::kLowestPriority;
+  bus.send_from_device(message);
+  CHECK(level(0x41));
+  REQUIRE(apic(0).wrmsr(kMsrApicBase, 0xfee00d00));
+  CHECK(apic(0).rdmsr(0x81a) == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "disabled by APIC_BASE: no page, no interrupts, and all is as after a reset") {
+  LocalApic& a = apic(1);
+  write(1, kLvtTimer, 0x60);
+  write(1, kTpr, 0x20);
+  write(1, kInitial, 100);
+  a.assert_vector(0x50);
+  CHECK(a.page() == kApicDefaultBase);
+  REQUIRE(a.wrmsr(kMsrApicBase, 0xfee00000));
+  CHECK_FALSE(a.page().has_value());
+  CHECK(machine.timers.count(1) == 0);
+  CHECK_FALSE(a.has_deliverable());
+  machine.effects();
+  a.assert_vector(0x51);
+  send(0, 2, 0x52);
+  a.mmio_write(kTpr, 4, 0x30);
+  CHECK(machine.effects().empty());
+  CHECK(a.mmio_read(kTpr, 4) == ~uint64_t{0});
+  REQUIRE(a.wrmsr(kMsrApicBase, 0xfee00800));
+  CHECK(read(1, kTpr) == 0);
+  CHECK(read(1, kSvr) == 0xff);
+  CHECK(read(1, kLvtTimer) == 0x10000);
+  CHECK_FALSE(requested(1, 0x50));
+}
+
+TEST_CASE("KVM's APIC keeps its registers while it is disabled, moves, and has a TPR of four bits") {
+  FakeMachine machine;
+  ApicBus bus;
+  ApicConfig config{.vcpu = VcpuId{0}, .bootstrap = true};
+  config.quirks = {.movable = true, .keeps_registers = true, .tpr_is_cr8 = true, .errors = ApicErrors::kNone};
+  LocalApic a(config, bus, machine, machine, machine);
+  a.mmio_write(kSvr, 4, 0x1ff);
+  a.mmio_write(kTpr, 4, 0x57);
+  CHECK(a.mmio_read(kTpr, 4) == 0x50);
+  CHECK(a.processor_priority() == 0x50);
+  a.set_cr8(9);
+  CHECK(a.mmio_read(kTpr, 4) == 0x90);
+  a.mmio_write(kIcrLow, 4, kSelf | 3);
+  a.mmio_write(kEsr, 4, 0);
+  CHECK(a.mmio_read(kEsr, 4) == 0);
+  a.mmio_write(0x3e0, 4, 0xb);
+  a.mmio_write(kInitial, 4, 100);
+  REQUIRE(a.wrmsr(kMsrApicBase, 0xfed10000));
+  machine.time = VirtualNs{40};
+  REQUIRE(a.wrmsr(kMsrApicBase, 0xfed10900));
+  CHECK(a.page() == Gpa{0xfed10000});
+  CHECK(a.rdmsr(kMsrApicBase) == 0xfed10900);
+  CHECK(a.mmio_read(kTpr, 4) == 0x90);
+  CHECK(a.mmio_read(kCurrent, 4) == 60);
+}
+
+TEST_CASE_FIXTURE(Fixture, "CR8 is the upper half of the TPR, whose lower half stays") {
+  write(0, kTpr, 0x57);
+  CHECK(apic(0).cr8() == 5);
+  apic(0).set_cr8(9);
+  CHECK(read(0, kTpr) == 0x97);
+  CHECK(read(0, kPpr) == 0x97);
+  apic(0).assert_vector(0x91);  // the TPR's own class
+  CHECK_FALSE(apic(0).has_deliverable());
+  apic(0).assert_vector(0xa1);
+  CHECK(apic(0).acknowledge() == 0xa1);
+}
+
+namespace {
+
+// A guest's word for ends without an EOI.
+class Word : public EoiAssist {
+ public:
+  void offer(VcpuId) override { bit = offered = true; }
+  bool taken(VcpuId) override { return offered && !bit && !(offered = false); }
+  void withdraw(VcpuId) override { bit = offered = false; }
+  bool bit = false, offered = false;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "an EOI is left out by the assist word, unless something waits for it") {
+  Word word;
+  LocalApic& a = apic(0);
+  a.set_eoi_assist(&word);
+  const auto in_service = [&](unsigned vector) { return (read(0, kIsr + vector / 32 * 16) >> (vector % 32) & 1) != 0; };
+  a.assert_vector(0x41);
+  CHECK(a.acknowledge() == 0x41);
+  CHECK(word.bit);
+  word.bit = false;  // instead of an EOI
+  CHECK(in_service(0x41));
+  a.assert_vector(0x31);  // looks at the word
+  CHECK_FALSE(in_service(0x41));
+  CHECK(a.acknowledge() == 0x31);
+  CHECK(word.bit);
+  a.assert_vector(0x32);  // has to wait for 0x31's end, which must be told
+  CHECK_FALSE(word.bit);
+  write(0, kEoi, 0);
+  CHECK(a.acknowledge() == 0x32);
+  CHECK(word.bit);
+  a.assert_vector(0x51);
+  CHECK(a.acknowledge() == 0x51);  // above another: no offer of its own
+  word.bit = false;
+  write(0, kEoi, 0);  // ends 0x51, by the word, and 0x32 by itself
+  CHECK_FALSE(in_service(0x51));
+  CHECK_FALSE(in_service(0x32));
+  a.assert_vector(0x41, true);
+  CHECK(a.acknowledge() == 0x41);
+  CHECK_FALSE(word.bit);  // a level's end is told
 }
