@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/viridian/groups.h"
 #include "sim/run/run.h"
 
 namespace xensim::sim {
@@ -27,6 +28,7 @@ GuestConfig guest_of(const OracleRun& run, const std::string& image, size_t numb
   guest.vcpus = run.vcpus;
   guest.memory_bytes = uint64_t{run.memory_mib} << 20;
   guest.hvm = run.hvm;
+  if (run.viridian) guest.viridian = viridian::kDefaults;
   guest.event_channels = run.event_channels.value_or(0);
   return guest;
 }

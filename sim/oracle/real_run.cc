@@ -32,6 +32,7 @@ std::vector<std::string> command_line(const RealOne& real, const OracleRun& run,
   add({"-v", std::to_string(run.vcpus), "-m", std::to_string(run.memory_mib), "-t", std::to_string(options.seconds)});
   if (run.together) add({"--together"});
   if (run.hvm) add({"--hvm"});
+  if (run.viridian) add({"-x", "viridian=1"});
   if (run.event_channels) add({"-x", fmt::format("max_event_channels={}", *run.event_channels)});
   if (!options.log.empty()) add({"--log", options.log});
   if (real.flavour == "kvm" && !options.kvm_kernel.empty()) add({"--kernel", options.kvm_kernel});

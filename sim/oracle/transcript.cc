@@ -36,6 +36,8 @@ Result<OracleRun> parse_oracle_run(std::string_view words) {
       run.together = true;
     } else if (word == "--hvm") {
       run.hvm = true;
+    } else if (word == "--viridian") {
+      run.viridian = true;
     } else if (word == "--vcpus") {
       word.clear();
       in >> word;
@@ -49,19 +51,21 @@ Result<OracleRun> parse_oracle_run(std::string_view words) {
       in >> word;
       XS_TRY(run.event_channels, parse_number("--event-channels", word, kLeastEventChannels, kMostEventChannels));
     } else if (word.starts_with('-')) {
-      return input_error(
-          fmt::format("{}: no such option (--vcpus N, --memory MIB, --event-channels N, --together, --hvm)", word));
+      return input_error(fmt::format(
+          "{}: no such option (--vcpus N, --memory MIB, --event-channels N, --together, --hvm, --viridian)", word));
     } else {
       run.programs.push_back(word);
     }
   }
   if (run.programs.empty()) return input_error("no program is named");
+  if (run.viridian && !run.hvm) return input_error("--viridian needs --hvm");
   return run;
 }
 
 std::string format_oracle_run(const OracleRun& run) {
   std::string words;
   if (run.hvm) words += "--hvm ";
+  if (run.viridian) words += "--viridian ";
   if (run.together) words += "--together ";
   if (run.vcpus != 1) words += fmt::format("--vcpus {} ", run.vcpus);
   if (run.memory_mib != 64) words += fmt::format("--memory {} ", run.memory_mib);

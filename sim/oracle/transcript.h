@@ -16,8 +16,8 @@
 
 namespace xensim::sim {
 
-// What is run, on whichever implementation. As words: `[--hvm] [--together] [--vcpus N] [--memory MIB]
-// [--event-channels N] PROGRAM...`.
+// What is run, on whichever implementation. As words: `[--hvm [--viridian]] [--together] [--vcpus N]
+// [--memory MIB] [--event-channels N] PROGRAM...`.
 struct OracleRun {
   uint32_t vcpus = 1;        // of every guest, 1 to 128
   uint32_t memory_mib = 64;  // of every guest, 2 to 1024
@@ -25,6 +25,7 @@ struct OracleRun {
   std::optional<uint32_t> event_channels;
   bool together = false;  // all at once, as domains 1, 2, ...; else one after the other
   bool hvm = false;       // the real Xen makes type=hvm domains of them
+  bool viridian = false;  // with Microsoft's interface, as xl's `viridian=1` gives it; of --hvm alone
   std::vector<std::string> programs;
 };
 

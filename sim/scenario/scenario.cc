@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "models/viridian/groups.h"
 #include "models/xen/api/flavour.h"
 #include "sim/scenario/read_file.h"
 #include "sim/scenario/scenario_toml.h"
@@ -131,11 +132,38 @@ void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario&
   read_path(toml, table, scenario, "busybox", guest.busybox);
 }
 
+// As xl.cfg(5) has it: a boolean, or a list of groups.
+void read_viridian(ScenarioToml& toml, const toml::table& table, const std::string& flavour, GuestConfig& guest) {
+  const toml::node* const node = table.get("viridian");
+  if (node == nullptr) return;
+  if (const auto on = node->value_exact<bool>()) {
+    guest.viridian = *on ? viridian::kDefaults : 0;
+  } else {
+    std::vector<std::string> names;
+    toml.texts(table, "guest", "viridian", names);
+    for (const std::string& name : names) {
+      const auto known = viridian::group_names();
+      const auto found = std::find_if(known.begin(), known.end(), [&](const auto& row) { return name == row.name; });
+      if (found == known.end()) {
+        std::string all;
+        for (const auto& row : known) all += fmt::format("{}\"{}\"", all.empty() ? "" : ", ", row.name);
+        return toml.complain(table, "guest", "viridian", fmt::format("\"{}\" is not allowed ({})", name, all));
+      }
+      guest.viridian |= found->groups;
+    }
+    if (guest.viridian != 0 && (guest.viridian & viridian::kBase) == 0)
+      return toml.complain(table, "guest", "viridian", "other groups need \"base\"");
+  }
+  if (guest.viridian != 0 && !guest.hvm) toml.complain(table, "guest", "viridian", "is for type = \"hvm\" alone");
+  if (guest.viridian != 0 && flavour.starts_with("kvm"))
+    toml.complain(table, "guest", "viridian", "is Xen's: flavour kvm has none");
+}
+
 void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& scenario, const ImagePaths& images,
                 GuestConfig& guest) {
   toml.allow(table, "guest",
              {"name", "image", "initrd", "busybox", "command", "platform", "vcpus", "memory", "cmdline",
-              "on_soft_reset", "type", "event_channels", "serial"});
+              "on_soft_reset", "type", "event_channels", "serial", "viridian"});
   uint64_t vcpus = guest.vcpus;
   toml.number(table, "guest", "vcpus", 1, 128, vcpus);
   guest.vcpus = static_cast<uint32_t>(vcpus);
@@ -150,6 +178,7 @@ void read_guest(ScenarioToml& toml, const toml::table& table, const Scenario& sc
   std::string type = "pvh";
   toml.choice(table, "guest", "type", {"pvh", "hvm"}, type);
   guest.hvm = type == "hvm";
+  read_viridian(toml, table, scenario.flavour, guest);
   uint64_t channels = 0;
   toml.number(table, "guest", "event_channels", kLeastEventChannels, kMostEventChannels, channels);
   guest.event_channels = static_cast<uint32_t>(channels);

@@ -42,6 +42,8 @@ struct GuestConfig {
   bool soft_reset_resumes = false;   // after SHUTDOWN_soft_reset it runs on
   // A type=hvm domain of Xen: PIRQs, and a PC's devices, whatever the platform.
   bool hvm = false;
+  // Microsoft's interface beside Xen's, for a type=hvm guest of Xen: viridian::Group bits; 0: none.
+  uint32_t viridian = 0;
 
   // The highest event channel that the domain may have, whatever its layout's limit; 0: the flavour's default. With
   // trait wide_event_limit there is no other.

@@ -65,11 +65,7 @@ void SoftDomain::mmio_write(VcpuId vcpu, Gpa gpa, unsigned bytes, uint64_t value
 CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) {
   leave_guest(vcpu);
   const uint32_t apic_id = apic(vcpu).id();
-  if (leaf >= kCpuidHypervisorFirst && leaf <= kCpuidHypervisorLast) {
-    const auto result = machine_.api_->cpuid(ref(vcpu), leaf, subleaf);
-    if (!result) return {};
-    return {result->eax, result->ebx, result->ecx, result->edx};
-  }
+  if (leaf >= kCpuidHypervisorFirst && leaf <= kCpuidHypervisorLast) return hypervisor_cpuid(vcpu, leaf, subleaf);
   if (leaf == 1) {
     native.ebx = (native.ebx & 0x00ffffff) | apic_id << 24;
     native.ecx |= kX2apicBit;
@@ -79,9 +75,38 @@ CpuidResult SoftDomain::cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, Cpui
   return native;
 }
 
+CpuidResult SoftDomain::hypervisor_cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf) {
+  uint32_t xen_leaf = leaf;
+  if (viridian_) {
+    const auto found = ViridianGuest::xen_leaf(leaf);
+    if (!found) return viridian_->cpuid(leaf);
+    xen_leaf = *found;
+  }
+  const auto result = machine_.api_->cpuid(ref(vcpu), xen_leaf, subleaf);
+  if (!result) return {};
+  const CpuidResult words{result->eax, result->ebx, result->ecx, result->edx};
+  return viridian_ ? ViridianGuest::moved(xen_leaf, words) : words;
+}
+
+std::optional<uint64_t> SoftDomain::read_any_msr(VcpuId vcpu, uint32_t msr) {
+  if (pc::Board::owns_msr(msr)) return board_->rdmsr(vcpu, msr);
+  if (!viridian_) return machine_.api_->read_msr(ref(vcpu), msr);
+  if (const auto xen = ViridianGuest::xen_msr(msr)) return machine_.api_->read_msr(ref(vcpu), *xen);
+  return viridian_->rdmsr(vcpu, msr);
+}
+
+bool SoftDomain::write_any_msr(VcpuId vcpu, uint32_t msr, uint64_t value) {
+  if (pc::Board::owns_msr(msr)) return board_->wrmsr(vcpu, msr, value);
+  if (!viridian_) return machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
+  if (const auto xen = ViridianGuest::xen_msr(msr)) {
+    return machine_.api_->write_msr(ref(vcpu), *xen, value, latches_mode64(vcpu));
+  }
+  return viridian_->wrmsr(vcpu, msr, value);
+}
+
 std::optional<uint64_t> SoftDomain::rdmsr(VcpuId vcpu, uint32_t msr) {
   leave_guest(vcpu);
-  const auto value = pc::Board::owns_msr(msr) ? board_->rdmsr(vcpu, msr) : machine_.api_->read_msr(ref(vcpu), msr);
+  const auto value = read_any_msr(vcpu, msr);
   if (traces::EventWriter* writer = machine_.events()) {
     writer->write(traces::Msr{ref(vcpu), msr, false, value.value_or(0), value.has_value()});
   }
@@ -96,8 +121,7 @@ bool SoftDomain::latches_mode64(VcpuId vcpu) const {
 
 bool SoftDomain::wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) {
   leave_guest(vcpu);
-  const bool ok = pc::Board::owns_msr(msr) ? board_->wrmsr(vcpu, msr, value)
-                                           : machine_.api_->write_msr(ref(vcpu), msr, value, latches_mode64(vcpu));
+  const bool ok = write_any_msr(vcpu, msr, value);
   if (msr == pc::kMsrApicBase) follow_apic(vcpu);
   if (traces::EventWriter* writer = machine_.events()) writer->write(traces::Msr{ref(vcpu), msr, true, value, ok});
   return ok;

@@ -107,7 +107,10 @@ Status SoftDomain::make_hardware() {
   board.io_apic = io_apic;
   board.io_apic_id = config.platform == GuestPlatform::kPc ? 1 : 0;  // no firmware has run for the others
   board.epoch_s = machine_.scenario_.clock.wallclock_s;
+  // A register of Microsoft's interface says what the rate is: it is Xen's there.
+  if (config.viridian != 0) board.apic_bus_hz = viridian::Config{}.apic_hz;
   board_ = std::make_unique<pc::Board>(board, *this);
+  make_viridian();
   services_.reset();
   if (config.platform != GuestPlatform::kBare) {
     services_ = std::make_unique<DomainServices>(
@@ -129,6 +132,17 @@ Status SoftDomain::make_hardware() {
     XS_TRY_STATUS(cpu_->set_points(addresses));
   }
   return {};
+}
+
+void SoftDomain::make_viridian() {
+  viridian_.reset();
+  const GuestConfig& config = *domain().config;
+  if (config.viridian == 0) return;
+  const viridian::Config groups{
+      .groups = config.viridian, .vcpus = config.vcpus, .tsc_khz = machine_.scenario_.clock.tsc_khz};
+  viridian_ = std::make_unique<ViridianGuest>(
+      groups, ViridianGuest::Around{*cpu_, *board_, [this](Gpa at, uint64_t bytes) { return memory_at(at, bytes); },
+                                    [this] { return machine_.clock(domain().id).tsc; }});
 }
 
 // Brings the virtual time up to what the vCPU has executed.
@@ -298,6 +312,10 @@ bool SoftDomain::resume_hypercall(Vcpu& self) {
 
 CpuAction SoftDomain::hypercall(VcpuId vcpu) {
   sync(vcpu);
+  if (viridian_ && viridian_->makes_call(vcpu)) {
+    if (viridian_->serve_call(vcpu)) cpu_->request_stop();
+    return CpuAction::kContinue;
+  }
   Vcpu& self = state(vcpu);
   self.domain = this;
   ++machine_.outcome_.hypercalls;

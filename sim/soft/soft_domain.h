@@ -10,6 +10,7 @@
 #include "sim/soft/domain_services.h"
 #include "sim/soft/guest_files.h"
 #include "sim/soft/soft_machine.h"
+#include "sim/soft/viridian_guest.h"
 
 namespace xensim::sim {
 
@@ -46,6 +47,8 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   // A service behind this port was notified; and input for a console. true: notify the guest (input: on the console's
   // port).
   bool serve(Port port);
+  // The guest said in another way that it crashes: its shutdown is a crash.
+  bool crashed() const { return viridian_ && viridian_->crashed(); }
   bool take_input(std::string_view text);
 
   // CpuClient
@@ -115,6 +118,10 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   void sync(VcpuId vcpu);
   void leave_guest(VcpuId vcpu);
   void follow_apic(VcpuId vcpu);
+  void make_viridian();
+  CpuidResult hypervisor_cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf);
+  std::optional<uint64_t> read_any_msr(VcpuId vcpu, uint32_t msr);
+  bool write_any_msr(VcpuId vcpu, uint32_t msr, uint64_t value);
   void machine_point(const PointKey& key) { machine_.point(key); }
   static void hypercall_entry(void* vcpu);
   bool resume_hypercall(Vcpu& vcpu);
@@ -138,6 +145,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   std::unique_ptr<Cpu> cpu_;
   std::unique_ptr<pc::Board> board_;
   std::unique_ptr<DomainServices> services_;  // none on a bare platform
+  std::unique_ptr<ViridianGuest> viridian_;   // GuestConfig::viridian
   std::vector<Vcpu> vcpus_;
   bool running_ = false;
   bool core_asserts_ = false;  // assert_vector is under way

@@ -31,6 +31,14 @@ void SoftDomain::fields(xen::StateArchive& ar) {
     if (!left.empty()) ar.fail("there are more devices than the guest has");
     for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) follow_apic(VcpuId{v});
   }
+  if (viridian_) {
+    std::vector<std::byte> viridian;
+    if (!ar.loading()) viridian_->saved().save(viridian);
+    ar("viridian", viridian, kMostBytes);
+    std::span<const std::byte> left(viridian);
+    if (ar.loading() && ar.ok()) take(ar, viridian_->saved().restore(left));
+    if (ar.loading() && ar.ok() && !left.empty()) ar.fail("there are more vCPUs than the guest has");
+  }
   if (services_) services_->fields(ar);
   for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) {
     Vcpu& vcpu = vcpus_[v];

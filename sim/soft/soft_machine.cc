@@ -136,6 +136,10 @@ void SoftMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writabl
   soft_of({dom, VcpuId{0}}).set_mapping(gfn, frame, writable);
 }
 
+void SoftMachine::shutdown(DomId dom, xen::ShutdownReason reason) {
+  Machine::shutdown(dom, soft_of({dom, VcpuId{0}}).crashed() ? xen::ShutdownReason::kCrash : reason);
+}
+
 void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
 void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
 void SoftMachine::end_turn(VcpuRef vcpu) { soft_of(vcpu).cpu().request_stop(); }

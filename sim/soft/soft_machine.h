@@ -61,6 +61,7 @@ class SoftMachine final : public Machine {
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;
+  void shutdown(DomId dom, xen::ShutdownReason reason) override;
 
   void code_changed(Maddr at, uint64_t bytes);
 

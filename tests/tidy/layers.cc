@@ -22,6 +22,8 @@ std::span<const Layer> layers() {
       Layer{"models/pc/acpi/", {"models/base/", "models/pc/acpi/", "models/pc/device/"}},
       Layer{"models/pc/load/", {"models/base/", "models/pc/load/"}},
       Layer{"models/pc/", {"models/base/", "models/pc/"}},
+      // Microsoft's interface of a hypervisor, which Xen offers beside its own.
+      Layer{"models/viridian/", {"models/base/", "models/pc/device/", "models/viridian/"}},
       // Services behind event channels and grants.
       Layer{"models/pv/",
             {"models/base/", "models/xen/abi/", "models/xen/api/", "models/xen/state/archive.h", "models/pv/"}},
@@ -31,7 +33,8 @@ std::span<const Layer> layers() {
       Layer{"traces/testing/", {"models/base/", "models/xen/abi/", "models/xen/api/", "traces/"}},
       // The bench, bottom up. A row's last folder is the room itself.
       Layer{"sim/fiber/", {"models/base/", "sim/fiber/"}},
-      Layer{"sim/scenario/", {"models/base/", "models/xen/api/", "traces/", "sim/scenario/"}},
+      Layer{"sim/scenario/",
+            {"models/base/", "models/viridian/groups.h", "models/xen/api/", "traces/", "sim/scenario/"}},
       Layer{"sim/boot/", {"models/base/", "models/pc/device/", "sim/boot/"}},
       Layer{"sim/machine/",
             {"models/base/", "models/xen/abi/", "models/xen/api/", "models/xen/state/archive.h", "models/pc/load/",
@@ -42,8 +45,8 @@ std::span<const Layer> layers() {
       Layer{"sim/native/",
             {"models/base/", "models/pc/load/", "scenarios/guest/", "sim/scenario/", "sim/machine/", "sim/native/"}},
       Layer{"sim/soft/",
-            {"models/base/", "models/x86/", "models/pc/", "models/pv/", "sim/boot/", "sim/scenario/", "sim/machine/",
-             "sim/soft/"}},
+            {"models/base/", "models/x86/", "models/pc/", "models/pv/", "models/viridian/", "sim/boot/",
+             "sim/scenario/", "sim/machine/", "sim/soft/"}},
       Layer{"sim/process/", {"models/base/", "models/xen/state/archive.h", "sim/machine/", "sim/process/"}},
       Layer{"sim/explore/strategies/",
             {"models/base/", "models/xen/abi/", "traces/", "sim/scenario/", "sim/machine/", "sim/explore/strategies/"}},
@@ -55,7 +58,8 @@ std::span<const Layer> layers() {
              "sim/explore/"}},
       Layer{"sim/replay/",
             {"models/base/", "models/xen/abi/", "models/xen/api/", "traces/", "sim/fiber/", "sim/replay/"}},
-      Layer{"sim/oracle/", {"models/base/", "sim/scenario/", "sim/process/", "sim/run/", "sim/oracle/"}},
+      Layer{"sim/oracle/",
+            {"models/base/", "models/viridian/groups.h", "sim/scenario/", "sim/process/", "sim/run/", "sim/oracle/"}},
       Layer{"sim/cli/", {"models/base/", "models/xen/abi/", "models/xen/api/", "traces/", "sim/"}},
       // On top of all: each may include everything but the other.
       Layer{"tests/", {"models/", "sim/", "traces/", "kvm-backend/", "scenarios/", "tests/"}, true},

@@ -53,6 +53,7 @@ TEST_CASE("each implementation is asked by its script, with the run's words") {
   CHECK(words("xen", "a", options) == "a: -v 1 -m 64 -t 60 /x/a.elf");
   CHECK(words("xen", "--hvm --together --vcpus 2 --memory 128 a", options) ==
         "a: -v 2 -m 128 -t 60 --together --hvm /x/a.elf");
+  CHECK(words("xen", "--hvm --viridian a", options) == "a: -v 1 -m 64 -t 60 --hvm -x viridian=1 /x/a.elf");
   CHECK(words("xen", "--event-channels 5000 a", options) == "a: -v 1 -m 64 -t 60 -x max_event_channels=5000 /x/a.elf");
   options.kvm_kernel = "/k/bzImage";
   options.kvm_modules = "/k/modules";

@@ -7,9 +7,9 @@ namespace xensim::sim {
 namespace {
 
 TEST_CASE("the words of a run are read and written") {
-  for (const char* words :
-       {"hello", "--vcpus 8 ipi_ping_pong", "--together grant_a grant_b", "--hvm --together --vcpus 2 a b",
-        "--vcpus 128 --memory 1024 a", "--hvm --event-channels 16 a", "--event-channels 1000000 a"}) {
+  for (const char* words : {"hello", "--vcpus 8 ipi_ping_pong", "--together grant_a grant_b",
+                            "--hvm --together --vcpus 2 a b", "--vcpus 128 --memory 1024 a",
+                            "--hvm --event-channels 16 a", "--hvm --viridian a", "--event-channels 1000000 a"}) {
     const auto run = parse_oracle_run(words);
     REQUIRE(run);
     CHECK(format_oracle_run(*run) == words);

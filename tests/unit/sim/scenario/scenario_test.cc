@@ -157,7 +157,7 @@ constexpr BadScenario kBad[] = {
     {G "vcpus = 1979-05-27\n", "3: guest.vcpus: a date or time is not allowed (1 to 128)"},
     {G "vcpu = 2\n",
      "3: guest.vcpu: unknown key (name, image, initrd, busybox, command, platform, vcpus, memory, cmdline, "
-     "on_soft_reset, type, event_channels, serial)"},
+     "on_soft_reset, type, event_channels, serial, viridian)"},
     {G "memory = \"1M\"\n",
      "3: guest.memory: \"1M\" is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
     {G "memory = \"17G\"\n",
@@ -167,6 +167,15 @@ constexpr BadScenario kBad[] = {
     {G "memory = \"99999999999999999999M\"\n",
      "3: guest.memory: \"99999999999999999999M\" is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
     {G "memory = 64\n", "3: guest.memory: 64 is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
+    {G "viridian = true\n", "3: guest.viridian: is for type = \"hvm\" alone"},
+    {G "type = \"hvm\"\nviridian = 1\n", "4: guest.viridian: 1 is not allowed (a list of texts: [\"...\", \"...\"])"},
+    {G "type = \"hvm\"\nviridian = [\"freq\"]\n", "4: guest.viridian: other groups need \"base\""},
+    {G "type = \"hvm\"\nviridian = [\"base\", \"stimer\"]\n",
+     "4: guest.viridian: \"stimer\" is not allowed (\"base\", \"freq\", \"time_ref_count\", \"reference_tsc\", "
+     "\"hcall_remote_tlb_flush\", \"apic_assist\", \"crash_ctl\", \"hcall_ipi\", \"no_vp_limit\", \"cpu_hotplug\", "
+     "\"defaults\")"},
+    {"[machine]\nflavour = \"kvm\"\n" G "type = \"hvm\"\nviridian = true\n",
+     "6: guest.viridian: is Xen's: flavour kvm has none"},
     {G "name = \"a b\"\n", "3: guest.name: \"a b\" is not allowed (1 to 64 letters, digits, '_', '-' or '.')"},
     {G "name = \"\"\n", "3: guest.name: \"\" is not allowed (1 to 64 letters, digits, '_', '-' or '.')"},
     {G "cmdline = \"a\\u0007\"\n", "3: guest.cmdline: \"a\\x07\" is not allowed (text on one line, in quotes)"},
