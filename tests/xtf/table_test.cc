@@ -58,7 +58,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 constexpr const char* kHead =
     "| test | environments | xensim, xen-pvh | xensim, xen-hvm | xensim, kvm |\n|---|---|---|---|---|\n";
 
-TEST_CASE("each test is run in three ways; environments with equal verdicts share a line") {
+TEST_CASE("each test is run in three ways, and environments with equal verdicts share a line") {
   Folder folder;
   for (const char* name : {"hvm64-good", "hvm32-good", "hvm32pae-bad"})
     folder.file("built/test-" + std::string(name), "");

@@ -158,7 +158,7 @@ TEST_CASE("bytes become lines") {
   CHECK(assembler.partial() == "x");
 }
 
-TEST_CASE("a local APIC that moves takes its page with it; where it was reads as ones, whatever holes do") {
+TEST_CASE("a local APIC that moves takes its page with it, and where it was reads as ones, whatever holes do") {
   FakeMachine machine;
   Board board{{.vcpus = 2, .apic = {.movable = true}, .holes_read_zero = true}, machine};
   REQUIRE(board.wrmsr(VcpuId{1}, kMsrApicBase, 0xfed10800));

@@ -170,7 +170,7 @@ TEST_CASE("the assist page: cleared when it is enabled, its word offers an end w
   CHECK(domain.peek<uint32_t>(0x4000) == 0);
 }
 
-TEST_CASE("a guest that says it crashed crashes; parameters are the vCPU's own") {
+TEST_CASE("a guest that says it crashed crashes, and parameters are the vCPU's own") {
   Domain domain;
   REQUIRE(domain.viridian.wrmsr(k0, 0x40000104, 7));
   CHECK(domain.viridian.rdmsr(k0, 0x40000104) == 7);
@@ -181,7 +181,7 @@ TEST_CASE("a guest that says it crashed crashes; parameters are the vCPU's own")
   CHECK(domain.viridian.crashed());
 }
 
-TEST_CASE("state survives save and restore; short bytes change nothing") {
+TEST_CASE("state survives save and restore, and short bytes change nothing") {
   Domain domain, other;
   REQUIRE(domain.viridian.wrmsr(k0, 0x40000000, 5));
   REQUIRE(domain.viridian.wrmsr(k1, 0x40000073, 0x4001));
