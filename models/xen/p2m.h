@@ -89,6 +89,8 @@ class P2m {
   void drop_reference(Mfn frame);
   bool is_referenced(Mfn frame) const { return references_.contains(frame.v); }
   bool any_referenced() const { return references_.any(); }
+  // Of all frames together, while nobody is inside the core.
+  uint64_t total_references() const { return references_.total(); }
   // Of one frame, while nobody is inside the core.
   uint32_t references(Mfn frame) const { return references_.count(frame.v); }
   // The domain was destroyed: every lookup finds a hole from now on. References stay until they are dropped.

@@ -71,4 +71,14 @@ bool PageReferences::any() const {
   });
 }
 
+uint64_t PageReferences::total() const {
+  const std::lock_guard guard(mutex_);
+  uint64_t total = 0;
+  for (const auto& [frame, count] : others_) total += count;
+  for (const std::unique_ptr<Group>& group : owned_) {
+    for (const std::atomic<uint32_t>& count : *group) total += count.load();
+  }
+  return total;
+}
+
 }  // namespace xensim::xen

@@ -28,6 +28,8 @@ class PageReferences {
   uint32_t count(uint64_t frame) const;
   bool contains(uint64_t frame) const { return count(frame) != 0; }
   bool any() const;
+  // Of all frames together, while nobody is inside the core.
+  uint64_t total() const;
 
  private:
   template <class T>

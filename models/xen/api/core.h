@@ -22,7 +22,8 @@ class CoreInspector {
   // Events that are pending, unmasked and bound to a blocked vCPU that nobody signalled, and pollers of a pending port
   // that sleep on: what should have been delivered and never will be.
   virtual std::vector<LostEvent> lost_events() const = 0;
-  // Broken invariants of the core's own data (reference counts, maptrack, poll bits), one line each; empty: all hold.
+  // Broken invariants of the core's own data (channels, clocks, pins, references, maptrack), one line each; empty: all
+  // hold.
   virtual std::vector<std::string> broken_invariants() const = 0;
   // A line for a dead guest's report: how the port is bound, pending, masked.
   virtual std::string describe_port(DomId dom, Port port) const = 0;
