@@ -1,5 +1,6 @@
 // The legacy frame of LZ4, which Linux packs kernels in: a magic number, then blocks of up to 8 MiB, each with its
-// packed size before it. Block format: https://github.com/lz4/lz4, doc/lz4_Block_format.md.
+// packed size before it (https://github.com/lz4/lz4, doc/lz4_Frame_format.md, "Legacy frame"). liblz4 unpacks the
+// blocks.
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "models/pc/load/elf_file.h"
+#include "models/base/elf_file.h"
 
 namespace xensim::pc {
 namespace {

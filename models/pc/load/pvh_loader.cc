@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-#include "models/pc/load/elf_file.h"
+#include "models/base/elf_file.h"
 
 namespace xensim::pc {
 namespace {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/base/elf_file.h"
 #include "models/base/types.h"
-#include "models/pc/load/elf_file.h"
 
 namespace xensim::pc {
 

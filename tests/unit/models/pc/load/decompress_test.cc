@@ -61,8 +61,8 @@ Bytes of(std::initializer_list<int> values) {
   return bytes;
 }
 
-// "abcabcabcabcX": three literals, a match of nine at distance 3, one literal; as the block format has it.
-const Bytes kLz4 = of({0x02, 0x21, 0x4c, 0x18, 8, 0, 0, 0, 0x35, 'a', 'b', 'c', 3, 0, 0x10, 'X'});
+// Three literals, a match of nine at distance 3, five literals: fewer may not end a block (lz4_Block_format.md).
+const Bytes kLz4 = of({0x02, 0x21, 0x4c, 0x18, 12, 0, 0, 0, 0x35, 'a', 'b', 'c', 3, 0, 0x50, 'V', 'W', 'X', 'Y', 'Z'});
 
 constexpr size_t kLimit = 16 << 20;
 
@@ -86,7 +86,7 @@ TEST_CASE("each packing comes back whole, with a size behind it as kernels have 
 TEST_CASE("lz4: literals, an overlapping match, an end") {
   const auto result = pc::decompress("k", kLz4, kLimit);
   REQUIRE(result.has_value());
-  CHECK(std::string(reinterpret_cast<const char*>(result->data()), result->size()) == "abcabcabcabcX");
+  CHECK(std::string(reinterpret_cast<const char*>(result->data()), result->size()) == "abcabcabcabcVWXYZ");
 }
 
 TEST_CASE("lz4: a match before the block's begin, a block cut off") {

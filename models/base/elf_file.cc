@@ -1,5 +1,5 @@
 // ELF headers, both classes by one template; every offset is checked before it is used.
-#include "models/pc/load/elf_file.h"
+#include "models/base/elf_file.h"
 
 #include <elf.h>
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-namespace xensim::pc {
+namespace xensim {
 namespace {
 
 struct Elf32 {
@@ -228,4 +228,4 @@ Result<std::vector<ElfSymbol>> ElfFile::read_symbols(const ElfSection& table) co
   return symbols;
 }
 
-}  // namespace xensim::pc
+}  // namespace xensim

@@ -1,6 +1,6 @@
 // A careful reader of little-endian ELF files, 32 and 64 bits, from memory. The file is hostile: every offset is
-// checked before it is used, and each error is one line that names the file and the offset or field. (libelf is not
-// used for this: its errors name neither.)
+// checked before it is used, and each error is one line that names the file and the offset or field. The one reader of
+// ELF files for loaders and traces: libelf's errors name neither.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 #include "models/base/result.h"
 #include "models/base/types.h"
 
-namespace xensim::pc {
+namespace xensim {
 
 // A program header. File and memory ranges are checked for PT_LOAD: inside the file, no wrap, file size at most memory
 // size.
@@ -107,4 +107,4 @@ class ElfFile {
   std::vector<ElfSection> sections_;
 };
 
-}  // namespace xensim::pc
+}  // namespace xensim
