@@ -3,12 +3,14 @@
 
 #include <xen/io/console.h>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace xensim::pv {
 namespace {
 
 using Page = xencons_interface;
+constexpr size_t kMostWaiting = 64 << 10;  // what is typed beyond that, to a guest that does not read, is lost
 constexpr size_t kIn = offsetof(Page, in), kOut = offsetof(Page, out);
 
 }  // namespace
@@ -32,7 +34,7 @@ bool Console::notified() {
 }
 
 bool Console::input(std::string_view bytes) {
-  waiting_.append(bytes);
+  waiting_.append(bytes.substr(0, kMostWaiting - std::min(waiting_.size(), kMostWaiting)));
   return refill();
 }
 

@@ -19,7 +19,7 @@ class Console final : public Backend {
   Console(std::span<std::byte> page, std::function<void(std::string_view)> output);
 
   bool notified() override;
-  // Bytes for the guest; what finds no room waits. true: notify the guest.
+  // Bytes for the guest; what finds no room waits, up to 64 KiB. true: notify the guest.
   bool input(std::string_view bytes);
   // What is not in the page, for a saved machine.
   void fields(xen::StateArchive& ar);

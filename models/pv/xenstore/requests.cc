@@ -11,7 +11,10 @@
 namespace xensim::pv {
 namespace {
 
-constexpr size_t kMostTransactions = 10, kMostWatches = 128, kMostValue = 2048;
+// What a guest may have, as xenstored's defaults say (its options --entry-nb, --watch-nb, --transaction, --entry-size,
+// --quota); paths as io/xs_wire.h has them. Watch events beyond the last number of bytes in one request are dropped.
+constexpr size_t kMostTransactions = 10, kMostWatches = 128, kMostValue = 2048, kMostNodes = 1000, kMostChanges = 1024;
+constexpr size_t kMostPermissions = 5, kMostEventBytes = 256 << 10;
 
 using Strings = std::vector<std::string>;
 
@@ -43,6 +46,14 @@ std::string parent_of(std::string_view path) {
   return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
 }
 
+size_t nodes_of(const XsStore::Node& node, DomId dom) {
+  size_t count = node.permissions.front().dom == dom ? 1 : 0;
+  for (const auto& [name, child] : node.children) count += nodes_of(child, dom);
+  return count;
+}
+
+bool is_change(uint32_t type) { return type == XS_WRITE || type == XS_MKDIR || type == XS_RM || type == XS_SET_PERMS; }
+
 bool is_below(std::string_view path, std::string_view top) {
   if (top == "/") return path.starts_with('/');
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
@@ -66,6 +77,14 @@ bool XsConnection::may(const XsStore::Node& node, char what) const {
   return letter == 'b' || letter == what;
 }
 
+// Would the connection have too many nodes, if it made this one and the parents that are missing?
+bool XsConnection::over_quota(XsStore& store, std::string_view path) const {
+  if (dom_ == DomId{0} || store.find(path) != nullptr) return false;
+  size_t missing = 0;
+  for (std::string at(path); store.find(at) == nullptr; at = parent_of(at)) ++missing;
+  return nodes_of(*store.find("/"), dom_) + missing > kMostNodes;
+}
+
 // May the connection make or change this node? Where it is not there yet, its nearest parent says.
 bool XsConnection::may_make(XsStore& store, std::string_view path) const {
   std::string at(path);
@@ -87,9 +106,14 @@ XsConnection::Answer XsConnection::answer(const XsMessage& request) {
   if (request.transaction != 0 && request.type != XS_TRANSACTION_END) {
     const auto found = transactions_.find(request.transaction);
     if (found == transactions_.end()) return {false, "ENOENT"};
+    if (is_change(request.type) && found->second.changed.size() >= kMostChanges) return {false, "ENOSPC"};
     store = &found->second.store;
   }
   const std::string path = strings.empty() ? "" : absolute(strings[0]);
+  const bool relative = path.size() != (strings.empty() ? 0 : strings[0].size());
+  if (path.size() > XENSTORE_ABS_PATH_MAX || (relative && strings[0].size() > XENSTORE_REL_PATH_MAX)) {
+    return {false, "EINVAL"};
+  }
   const auto on_path = [&](auto method) -> Answer {
     return XsStore::is_path(path) ? (this->*method)(*store, path) : Answer{false, "EINVAL"};
   };
@@ -178,7 +202,7 @@ XsConnection::Answer XsConnection::write(XsStore& store, const XsMessage& reques
   if (end == std::string::npos) return {false, "EINVAL"};
   const std::string path = absolute(std::string_view(request.payload).substr(0, end));
   if (!may_make(store, path)) return {false, "EACCES"};
-  if (request.payload.size() - end - 1 > kMostValue) return {false, "ENOSPC"};
+  if (request.payload.size() - end - 1 > kMostValue || over_quota(store, path)) return {false, "ENOSPC"};
   store.make(path, dom_).value = request.payload.substr(end + 1);
   store.changed();
   change(request, path);
@@ -189,6 +213,7 @@ XsConnection::Answer XsConnection::make(XsStore& store, const XsMessage& request
   const std::string path = absolute(strings_of(request.payload)[0]);
   if (store.find(path) != nullptr) return {true, with_nul("OK")};
   if (!may_make(store, path)) return {false, "EACCES"};
+  if (over_quota(store, path)) return {false, "ENOSPC"};
   store.make(path, dom_);
   change(request, path);
   return {true, with_nul("OK")};
@@ -231,6 +256,7 @@ XsConnection::Answer XsConnection::set_permissions(XsStore& store, const XsMessa
     permissions.push_back({strings[i][0], DomId{static_cast<uint16_t>(*dom)}});
   }
   if (permissions.empty()) return {false, "EINVAL"};
+  if (dom_ != DomId{0} && permissions.size() > kMostPermissions) return {false, "ENOSPC"};
   node->permissions = std::move(permissions);
   store.changed();
   change(request, path);
@@ -267,6 +293,9 @@ void XsConnection::node_changed(std::string_view path) {
   for (const Watch& each : watches_) {
     if (!is_below(path, each.path)) continue;
     const std::string_view rest = path.substr(each.path == "/" ? 0 : each.path.size());
+    size_t bytes = 0;
+    for (const XsMessage& event : events_) bytes += event.payload.size();
+    if (bytes > kMostEventBytes) return;
     events_.push_back({XS_WATCH_EVENT, 0, 0, with_nul(each.given + std::string(rest)) + with_nul(each.token)});
   }
 }

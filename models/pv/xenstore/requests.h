@@ -63,6 +63,7 @@ class XsConnection {
   std::string absolute(std::string_view path) const;
   bool may(const XsStore::Node& node, char what) const;
   bool may_make(XsStore& store, std::string_view path) const;
+  bool over_quota(XsStore& store, std::string_view path) const;
   void change(const XsMessage& request, std::string_view path);
 
   XsStore& store_;

@@ -11,6 +11,9 @@ namespace {
 
 using Page = xenstore_domain_interface;
 
+// While more bytes than these wait for room in the guest's ring, its requests are left in theirs.
+constexpr size_t kMostWaiting = 64 << 10;
+
 std::string wire(const XsMessage& message) {
   const xsd_sockmsg header{message.type, message.request, message.transaction,
                            static_cast<uint32_t>(message.payload.size())};
@@ -45,15 +48,17 @@ bool XsServer::flush() {
 
 bool XsServer::notified() {
   if (broken_) return false;
-  bool notify = false;
-  const auto bytes = requests_.take(XENSTORE_RING_SIZE);
-  if (!bytes) {
-    broken_ = true;
-    return false;
+  bool notify = !out_.empty() && flush();
+  if (out_.size() <= kMostWaiting) {
+    const auto bytes = requests_.take(XENSTORE_RING_SIZE);
+    if (!bytes) {
+      broken_ = true;
+      return false;
+    }
+    in_ += *bytes;
+    notify = notify || !bytes->empty();
   }
-  in_ += *bytes;
-  notify = !bytes->empty();
-  while (in_.size() >= sizeof(xsd_sockmsg)) {
+  while (in_.size() >= sizeof(xsd_sockmsg) && out_.size() <= kMostWaiting) {
     xsd_sockmsg header;
     std::memcpy(&header, in_.data(), sizeof header);
     if (header.len > XENSTORE_PAYLOAD_MAX) {

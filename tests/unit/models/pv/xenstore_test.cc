@@ -136,3 +136,55 @@ TEST_CASE("a message in pieces, replies larger than the ring, and a guest that b
   guest.put(message);
   CHECK_FALSE(guest.server.notified());
 }
+
+TEST_CASE("a guest has so many nodes, permissions and changes, and no more") {
+  Guest guest;
+  std::string answer;
+  unsigned made = 0;
+  for (; made < 2000; ++made) {
+    answer = guest.ask(XS_WRITE, "data/" + std::to_string(made) + "\0x"s);
+    if (answer != "OK\0"s) break;
+  }
+  CHECK(answer == "error ENOSPC");
+  CHECK(made == 999);  // and `data` itself
+  CHECK(guest.ask(XS_MKDIR, "data/a/b/c\0"s) == "error ENOSPC");
+  CHECK(guest.ask(XS_WRITE, "data/0\0again"s) == "OK\0"s);
+  CHECK(guest.ask(XS_RM, "data/0\0"s) == "OK\0"s);
+  CHECK(guest.ask(XS_MKDIR, "data/a\0"s) == "OK\0"s);
+  CHECK(guest.ask(XS_SET_PERMS, "data/1\0n1\0r2\0r3\0r4\0r5\0"s) == "OK\0"s);
+  CHECK(guest.ask(XS_SET_PERMS, "data/1\0n1\0r2\0r3\0r4\0r5\0r6\0"s) == "error ENOSPC");
+  for (const std::string& path : {"/" + std::string(3072, 'a'), std::string(2049, 'a')}) {
+    const std::string request = Guest::wire(XS_READ, path + "\0"s);
+    for (size_t at = 0; at < request.size(); at += 1000) {
+      guest.put(std::string_view(request).substr(at, 1000));
+      guest.server.notified();
+    }
+    CHECK(guest.next() == std::pair(uint32_t{XS_ERROR}, "EINVAL\0"s));
+  }
+}
+
+TEST_CASE("a transaction ends at so many changes") {
+  Guest guest;
+  const uint32_t transaction = static_cast<uint32_t>(std::stoul(guest.ask(XS_TRANSACTION_START, "\0"s)));
+  unsigned changes = 0;
+  while (changes < 3000 && guest.ask(XS_WRITE, "data/x\0y"s, transaction) == "OK\0"s) ++changes;
+  CHECK(changes == 1024);
+}
+
+TEST_CASE("while a guest takes no replies its requests stay in the ring") {
+  Guest guest;
+  CHECK(guest.ask(XS_WRITE, "data/x\0"s + std::string(900, 'v')) == "OK\0"s);
+  const std::string request = Guest::wire(XS_READ, "data/x\0"s);
+  size_t taken = 0;
+  for (; taken < 1000; ++taken) {
+    if (guest.ring.req_prod - guest.ring.req_cons + request.size() > XENSTORE_RING_SIZE) break;
+    guest.put(request);
+    guest.server.notified();
+  }
+  CHECK(taken > 64);
+  CHECK(taken < 150);
+  for (size_t i = 0; i < taken; ++i) {
+    guest.server.notified();
+    CHECK(guest.next() == std::pair(uint32_t{XS_READ}, std::string(900, 'v')));
+  }
+}
