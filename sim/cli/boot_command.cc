@@ -17,6 +17,7 @@
 #include "sim/cli/snapshot_options.h"
 #include "sim/cli/terminal_input.h"
 #include "sim/cli/typed_command.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/cli/write_file.h"
 #include "sim/run/run.h"
 #include "sim/scenario/read_file.h"
@@ -93,6 +94,7 @@ class BootCommand final : public Command {
     app.add_option("--time-limit", options_.time_limit, "virtual time")->type_name("TIME")->capture_default_str();
     app.add_option("--record", options_.record, "write a trace")->type_name("TRACE");
     declare_snapshot_options(app, snapshot_);
+    declare_wall_limit(app, wall_);
     for (const char* name : {"--kernel", "--initrd", "--append", "--write-initrd", "--platform", "--vcpus", "--memory",
                              "--seed", "--flavour", "--time-limit", "--record"}) {
       app.get_option("--restore")->excludes(app.get_option(name));
@@ -109,7 +111,9 @@ class BootCommand final : public Command {
       return input_error(
           "--exec runs a command instead of a shell: give it with --restore, not with --snapshot-at SHELL");
     }
+    XS_TRY(const auto wall, wall_limit_of(wall_));
     RunOptions run;
+    run.wall = wall.get();
     run.snapshot = point;
     run.save_path = snapshot_.save;
     run.on_saved = [&](uint64_t bytes) { output.note("saved " + saved_words(snapshot_.save, bytes)); };
@@ -217,7 +221,7 @@ class BootCommand final : public Command {
 
   BootOptions options_;
   SnapshotOptions snapshot_;
-  std::string write_initrd_;
+  std::string write_initrd_, wall_;
 };
 
 }  // namespace

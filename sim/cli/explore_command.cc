@@ -5,6 +5,7 @@
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
 #include "sim/cli/snapshot_options.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 
@@ -30,6 +31,7 @@ class ExploreCommand final : public Command {
     app.add_option("--schedule", schedule_, "where the failing schedule goes; else SCENARIO.schedule")
         ->type_name("FILE");
     app.add_option("--record", record_, "where the failure's trace goes; else SCENARIO.trace")->type_name("TRACE");
+    declare_wall_limit(app, wall_);
     CLI::Option* const from =
         app.add_option("--from-snapshot", from_, "every schedule begins at this saved machine")->type_name("FILE");
     app.get_option("scenario")->required(false);
@@ -46,6 +48,8 @@ class ExploreCommand final : public Command {
       explore_.from = &opened->snapshot;
     }
     XS_TRY(const auto chosen, choose(opened));
+    XS_TRY(const auto wall, wall_limit_of(wall_));
+    explore_.wall = wall.get();
     explore_.backend = chosen.backend;
     explore_.seed = chosen.seed;
     if (!opened) explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;
@@ -57,6 +61,15 @@ class ExploreCommand final : public Command {
     Report report;
     report.seed = chosen.seed;
     report.schedules = found.schedules;
+    if (found.wall_limited) {
+      Report limited = failed(
+          FailureKind::kNoProgress,
+          fmt::format("the wall limit of {} is over after {} schedules, of which none failed", wall_, found.schedules));
+      limited.seed = chosen.seed;
+      limited.schedules = found.schedules;
+      limited.reproduce = reproduce_search(chosen);
+      return limited;
+    }
     if (!found.failure) {
       output.print(
           fmt::format("{}: no failure in {} schedules ({} scheduling points); strategy {}, backend {}, seed {}",
@@ -85,6 +98,14 @@ class ExploreCommand final : public Command {
     return choose_scenario(options_);
   }
 
+  std::string reproduce_search(const ChosenScenario& chosen) const {
+    const std::string subject = from_.empty()
+                                    ? reproduce_words(options_, chosen)
+                                    : fmt::format(" --from-snapshot {} --seed {}", shell_word(from_), chosen.seed);
+    return fmt::format("xensim explore{} --strategy {} --schedules {} --wall-limit {}", subject, explore_.strategy,
+                       explore_.schedules, shell_word(wall_));
+  }
+
   void tell(Output& output, const ExploreReport& found, const std::string& schedule) const {
     output.print(fmt::format("schedule {} fails; {} decisions, shrunk to {} in {} runs", found.found_at,
                              found.found.decisions.size(), found.shrunk.decisions.size(), found.shrink_runs));
@@ -100,7 +121,7 @@ class ExploreCommand final : public Command {
 
   ScenarioOptions options_;
   ExploreOptions explore_;
-  std::string schedule_, record_, from_;
+  std::string schedule_, record_, from_, wall_;
 };
 
 }  // namespace

@@ -114,7 +114,6 @@ Json list_backends(Output& output) {
   add("soft", fmt::format("the software CPU ({}): any PVH guest, bit for bit the same each time",
                           SoftMachine::engine_version()));
   add("native", "guest programs of scenarios/guest as host code: for exploration");
-  add("kvm", "not part of this version");
   return items;
 }
 

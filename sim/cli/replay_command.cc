@@ -4,6 +4,7 @@
 #include "models/xen/api/core.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/trace_scenario.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/replay/core_replay.h"
 #include "sim/run/run.h"
 #include "traces/diff.h"
@@ -26,6 +27,7 @@ class ReplayCommand final : public Command {
     app.add_option("--on", on_, "core: the core alone, no CPU; soft, native: run the guests again, and compare")
         ->check(CLI::IsMember({"core", "soft", "native"}))
         ->capture_default_str();
+    declare_wall_limit(app, wall_);
   }
 
   Result<Report> run(Output& output) override {
@@ -76,7 +78,14 @@ class ReplayCommand final : public Command {
     options.backend = on_ == "soft" ? BackendKind::kSoft : BackendKind::kNative;
     options.seed = info.seed;
     options.schedule_text = info.schedule_text;
+    XS_TRY(const auto wall, wall_limit_of(wall_));
+    options.wall = wall.get();
     XS_TRY(const Outcome outcome, run_scenario(scenario, options));
+    if (outcome.wall_limited) {
+      Report report;
+      set_outcome(report, outcome);
+      return report;
+    }
     const std::string hash = traces::to_string(reader.hash());
     if (outcome.trace_hash == hash) {
       output.print(fmt::format("ran again: the same {} events, trace hash {}", reader.events(), hash));
@@ -97,6 +106,7 @@ class ReplayCommand final : public Command {
 
   std::string path_;
   std::string on_ = "core";
+  std::string wall_;
 };
 
 }  // namespace

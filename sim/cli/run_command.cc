@@ -6,6 +6,7 @@
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
 #include "sim/cli/snapshot_options.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/run/run.h"
 #include "traces/describe.h"
 
@@ -18,6 +19,7 @@ class RunCommand final : public Command {
   void declare(CLI::App& app) override {
     declare_scenario_options(app, options_);
     declare_snapshot_options(app, snapshot_);
+    declare_wall_limit(app, wall_);
     app.get_option("scenario")->required(false);
     // A snapshot has them all.
     for (const char* name :
@@ -36,7 +38,9 @@ class RunCommand final : public Command {
     }
     XS_TRY(const auto chosen, choose(opened));
     CallPrinter calls([&](const std::string& line) { output.note(line); });
+    XS_TRY(const auto wall, wall_limit_of(wall_));
     RunOptions run;
+    run.wall = wall.get();
     run.backend = chosen.backend;
     run.seed = chosen.seed;
     run.schedule_path = schedule_;
@@ -55,6 +59,7 @@ class RunCommand final : public Command {
     set_outcome(report, outcome);
     report.reproduce =
         "xensim run" + (opened ? " --restore " + shell_word(snapshot_.restore) : reproduce_words(options_, chosen));
+    if (!wall_.empty()) report.reproduce += " --wall-limit " + shell_word(wall_);
     if (!schedule_.empty()) report.reproduce += " --schedule " + shell_word(schedule_);
     output.note(summary(chosen, outcome));
     if (!record_.empty()) output.note(fmt::format("trace: {}", record_));
@@ -84,7 +89,7 @@ class RunCommand final : public Command {
 
   ScenarioOptions options_;
   SnapshotOptions snapshot_;
-  std::string schedule_;
+  std::string schedule_, wall_;
   std::string record_;
 };
 

@@ -25,7 +25,7 @@ void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {
   app.add_option("scenario", options.file, "a scenario (TOML), or a PVH guest (ELF)")
       ->type_name("SCENARIO|ELF")
       ->required();
-  app.add_option("--backend", options.backend, "soft, native or kvm; else the scenario's first")->type_name("NAME");
+  app.add_option("--backend", options.backend, "soft or native; else the scenario's first")->type_name("NAME");
   app.add_option("--seed", options.seed, "of the run's choices; else the scenario's")
       ->type_name("N")
       ->check(whole_number());
@@ -68,7 +68,7 @@ Result<ChosenScenario> choose_scenario(const ScenarioOptions& options) {
   chosen.backend = chosen.scenario.backends.front();
   if (!options.backend.empty()) {
     const auto kind = backend_by_name(options.backend);
-    if (!kind) return input_error(fmt::format("--backend {}: no such backend (soft, native, kvm)", options.backend));
+    if (!kind) return input_error(fmt::format("--backend {}: no such backend (soft, native)", options.backend));
     const auto& backends = chosen.scenario.backends;
     if (std::find(backends.begin(), backends.end(), *kind) == backends.end()) {
       std::vector<std::string_view> names;

@@ -4,6 +4,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/trace_scenario.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 #include "sim/explore/strategies/strategies.h"
@@ -20,6 +21,7 @@ class ShrinkCommand final : public Command {
     app.add_option("trace", trace_, "of a failure under a schedule, as explore and run --schedule record it")
         ->type_name("TRACE")
         ->required();
+    declare_wall_limit(app, wall_);
     app.add_option("--schedule", schedule_, "where the shrunk schedule goes; else TRACE.schedule")->type_name("FILE");
   }
 
@@ -42,6 +44,7 @@ class ShrinkCommand final : public Command {
  private:
   Result<Report> shrink(Output& output, const traces::TraceInfo& info, Machine& machine, Schedule schedule) {
     const std::vector<std::string> labels = machine.labels();
+    XS_TRY(const auto wall, wall_limit_of(wall_));
     uint64_t runs = 0;
     const auto run_under = [&](const std::vector<Decision>& decisions) {
       output.progress(fmt::format("{} runs", ++runs));
@@ -49,15 +52,18 @@ class ShrinkCommand final : public Command {
       MachineOptions options;
       options.seed = info.seed;
       options.strategy = &strategy;
+      options.wall = wall.get();
       machine.reset(options);
       return machine.run();
     };
     const Outcome first = run_under(schedule.decisions);
     if (!first.failure) return input_error(fmt::format("{}: does not fail: there is nothing to shrink", trace_));
+    if (first.wall_limited) return failed(FailureKind::kNoProgress, first.failure->message, trace_);
     const size_t before = schedule.decisions.size();
     schedule.decisions = shrink_decisions(schedule.decisions, [&](const std::vector<Decision>& decisions) {
+      if (wall != nullptr && wall->ns_left() == 0) return false;  // the shortest so far is the answer
       const Outcome outcome = run_under(decisions);
-      return outcome.failure && outcome.failure->kind == first.failure->kind;
+      return outcome.failure && !outcome.wall_limited && outcome.failure->kind == first.failure->kind;
     });
 
     Report report;  // what was asked for was done: the failure is the subject, not the result
@@ -72,7 +78,7 @@ class ShrinkCommand final : public Command {
     return report;
   }
 
-  std::string trace_, schedule_;
+  std::string trace_, schedule_, wall_;
 };
 
 }  // namespace

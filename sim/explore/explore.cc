@@ -63,6 +63,12 @@ class Explorer {
         XS_TRY_STATUS(found(*failed, length));
         break;
       }
+      if (out_of_time()) {
+        report_.wall_limited = true;
+        report_.schedules = first;
+        for (const ShareResult& result : results) report_.schedules += result.points.size();
+        break;
+      }
       for (const ShareResult& result : results) {
         for (const uint64_t points : result.points) length = std::max(length, points);
       }
@@ -85,7 +91,9 @@ class Explorer {
     ShareResult result;
     for (uint64_t number = share.first; number < share.end; number += share.step) {
       const auto strategy = make(number, share.length);
+      if (out_of_time()) break;
       const Outcome outcome = run_under(*strategy);
+      if (outcome.wall_limited) break;
       result.points.push_back(outcome.points);
       if (outcome.failure) {
         result.failed = number;
@@ -114,11 +122,14 @@ class Explorer {
     return failed;
   }
 
+  bool out_of_time() const { return options_.wall != nullptr && options_.wall->ns_left() == 0; }
+
   Outcome run_under(Strategy& strategy) {
     if (options_.from != nullptr) return run_in_copy(machine_, strategy);
     MachineOptions machine_options;
     machine_options.seed = options_.seed;
     machine_options.strategy = &strategy;
+    machine_options.wall = finding_ ? nullptr : options_.wall;
     machine_.reset(machine_options);
     return machine_.run();
   }
@@ -140,14 +151,18 @@ class Explorer {
 
   // The same failure under these decisions?
   bool fails(const std::vector<Decision>& decisions, FailureKind kind) {
+    if (out_of_time()) return false;  // what is shortest so far stays
     ++report_.shrink_runs;
     ReplayStrategy strategy(decisions, labels_);
+    finding_ = false;
     const Outcome outcome = run_under(strategy);
-    return outcome.failure && outcome.failure->kind == kind;
+    finding_ = true;
+    return outcome.failure && !outcome.wall_limited && outcome.failure->kind == kind;
   }
 
   Status found(uint64_t number, uint64_t length) {
     report_.found_at = number + 1;
+    finding_ = true;
     const auto strategy = make(number, length);
     const Outcome outcome = run_under(*strategy);
     const auto same = make(number, length);
@@ -172,6 +187,7 @@ class Explorer {
   Machine& machine_;
   std::vector<std::string> labels_;
   ExploreReport report_;
+  bool finding_ = false;  // the schedule that is run now is known to end: it ends by itself
 };
 
 // A machine from which Explorer can start. `first` is its strategy until it gets another.

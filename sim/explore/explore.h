@@ -10,6 +10,7 @@
 #include "models/base/result.h"
 #include "sim/explore/strategies/schedule.h"
 #include "sim/machine/snapshot/snapshot.h"
+#include "sim/machine/wall_limit.h"
 #include "sim/scenario/outcome.h"
 #include "sim/scenario/scenario.h"
 
@@ -26,12 +27,14 @@ struct ExploreOptions {
   // Every schedule begins here, each in a copy of the process; borrowed, and no trace is made. nullptr: at the
   // beginning.
   const Snapshot* from = nullptr;
+  const WallLimit* wall = nullptr;  // of the search and of making the failure shorter; borrowed
   // Called now and then with the schedules tried so far; for a progress line alone.
   std::function<void(uint64_t)> on_progress;
 };
 
 struct ExploreReport {
   uint64_t schedules = 0;          // tried
+  bool wall_limited = false;       // and none failed until ExploreOptions::wall was over
   uint64_t points = 0;             // scheduling points passed in all of them
   std::optional<Outcome> failure;  // of the shrunk schedule
   uint64_t found_at = 0;           // number of the schedule that failed, from 1

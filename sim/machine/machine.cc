@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
@@ -210,6 +211,9 @@ Outcome Machine::run() {
     main_loop();
     drain();
     check_invariants(true);
+  } catch (const std::bad_alloc&) {  // the host's failure, and no broken promise of ours
+    drain_after_failure();
+    throw;
   } catch (const std::exception& failure) {
     fail(FailureKind::kCheck, failure.what(), current_ != nullptr ? current_->label : "");
     drain_after_failure();

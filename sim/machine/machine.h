@@ -25,6 +25,7 @@
 #include "sim/machine/ring_places.h"
 #include "sim/machine/snapshot/snapshot.h"
 #include "sim/machine/strategy.h"
+#include "sim/machine/wall_limit.h"
 #include "sim/scenario/outcome.h"
 #include "sim/scenario/scenario.h"
 #include "traces/event_writer.h"
@@ -63,6 +64,7 @@ struct MachineOptions {
   // The run goes on from here, as the one that was saved did; it has to be of the same scenario. nullptr: from the
   // beginning. Borrowed until the run is over.
   const Snapshot* from = nullptr;
+  const WallLimit* wall = nullptr;   // the run ends when this is over; borrowed, nullptr: by itself alone
   traces::HashSink* hash = nullptr;  // fed by `sink`: snapshots have it on its way. nullptr: they have none
 };
 
@@ -160,6 +162,8 @@ class Machine : protected xen::Platform {
   void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
   void flush_console(Domain& domain);
   void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
+  // Fails the run, and says that the host's clock did.
+  void fail_by_wall_limit();
   void end_domain(Domain& domain, xen::ShutdownReason reason);
   void advance_time(uint64_t ns) { context_.time.v += ns; }
   VirtualNs time() const {
@@ -286,6 +290,7 @@ class Machine : protected xen::Platform {
   void drain_after_failure() noexcept;
   void end_line(Domain& domain);
   void pass_idle_yield();
+  bool out_of_wall_time();
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
   void wake_waiters(const xen::LockState& lock);

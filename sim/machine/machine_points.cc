@@ -13,6 +13,10 @@ bool Machine::decide(const PointKey& key) {
   ++outcome_.points;
   advance_time(scenario_.clock.ns_per_point);
   if (context_.time >= events_due_.next()) take_due();
+  if (out_of_wall_time()) [[unlikely]] {
+    next_ = 0;
+    return true;
+  }
   if (outcome_.points >= point_limit_) [[unlikely]] {
     if (fair_) {
       next_ = 0;

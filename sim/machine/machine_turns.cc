@@ -31,7 +31,8 @@ void Machine::take_typed() {
 bool Machine::wait_for_input() {
   if (options_.input == nullptr || options_.input->closed()) return recorded_input_ < scenario_.recorded_inputs.size();
   const VirtualNs due = events_due_.empty() ? VirtualNs{scenario_.time_limit.v} : events_due_.next();
-  options_.input->wait(due.v - std::min(due.v, context_.time.v));
+  const uint64_t virtual_ns = due.v - std::min(due.v, context_.time.v);
+  options_.input->wait(options_.wall == nullptr ? virtual_ns : std::min(virtual_ns, options_.wall->ns_left()));
   return true;
 }
 
@@ -51,6 +52,7 @@ void Machine::plain_loop() {
       if (outside_->core_runnable) run_actor(*outside_);
     }
     if (finished_ || all_ended()) break;
+    if (out_of_wall_time()) return;
     if (context_.time > scenario_.time_limit) {
       fail(FailureKind::kNoProgress, fmt::format("no end within the time limit of {} ns", scenario_.time_limit.v),
            current_ != nullptr ? current_->label : "", current_ != nullptr ? vcpu_report(*current_) : "");

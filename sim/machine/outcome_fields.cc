@@ -38,6 +38,7 @@ void outcome_fields(xen::StateArchive& ar, Outcome& outcome) {
   ar("switches", outcome.switches);
   ar("test_exit", outcome.test_exit);
   ar("trace_hash", outcome.trace_hash, kMostText);
+  ar("wall_limited", outcome.wall_limited);
   ar("saved", outcome.saved);
 }
 

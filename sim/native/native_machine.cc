@@ -94,6 +94,7 @@ void NativeMachine::make_vcpus(Domain& domain, std::byte* stacks) {
 void NativeMachine::reset(const MachineOptions& options) {
   XS_CHECK_MSG(options.strategy != nullptr, "the native backend runs under a strategy");
   Machine::reset(options);
+  faults_.set_alarm(options.wall == nullptr ? 0 : std::max<uint64_t>(options.wall->ns_left(), 1000));
   draining_ = false;
   for (size_t d = 0; d < guests_.size(); ++d) {
     guests_[d].program.reset();
@@ -166,6 +167,10 @@ std::string fault_words(const GuestFault& fault) {
 
 void NativeMachine::faulted(const GuestFault& fault) {
   Vcpu& vcpu = vcpu_of(*current_);
+  if (fault.signal == SIGALRM) {
+    fail_by_wall_limit();
+    stop_for_ever(vcpu);
+  }
   const uint64_t gpa = fault.rip - reinterpret_cast<uint64_t>(memory_.host(domains_[vcpu.actor->domain].ram));
   const bool inside = gpa < domains_[vcpu.actor->domain].config->memory_bytes;
   guest_failed(vcpu, fmt::format("{} at {}{:#x}", fault_words(fault), inside ? "image address " : "address ",

@@ -21,10 +21,10 @@ namespace xensim::sim {
 
 namespace {
 
-constexpr size_t kLastEvents = 12;  // of each actor, in a failure's report
+constexpr size_t kLastEvents = 20;  // of each actor, in a failure's report
 
 // The last events before a failure. Nothing of the sort is kept while a run goes well: the same run once more tells.
-std::string last_events(Machine& machine, MachineOptions options, Strategy* strategy) {
+std::string last_events(Machine& machine, MachineOptions options, Strategy* strategy, const std::string& where) {
   LastEvents sink(kLastEvents);
   options.sink = &sink;
   options.strategy = strategy;
@@ -33,8 +33,8 @@ std::string last_events(Machine& machine, MachineOptions options, Strategy* stra
   options.input = nullptr;
   options.hash = nullptr;
   machine.reset(options);
-  machine.run();
-  return sink.describe(machine.actor_table());
+  if (machine.run().wall_limited) return {};  // they are another run's
+  return sink.describe(machine.actor_table(), where);
 }
 
 // The schedule to follow, checked against the scenario; nullopt: none was asked for.
@@ -194,6 +194,7 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   machine_options.on_console_bytes = options.on_console_bytes;
   machine_options.input = options.input;
   machine_options.from = options.from;
+  machine_options.wall = options.wall;
   machine_options.hash = writer ? &writer->hash_sink() : &hash;
   machine_options.snapshot = options.snapshot;
   Status saved;
@@ -208,8 +209,9 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
   if (options.snapshot) XS_TRY_STATUS(check_saved(outcome, *options.snapshot));
   outcome.trace_hash = traces::to_string(writer ? writer->hash() : hash.hash());
   if (writer) XS_TRY_STATUS(writer->finish(outcome.failure ? "fail: " + outcome.failure->message : "pass"));
-  if (outcome.failure && options.explain)
-    outcome.failure->report += last_events(*machine, machine_options, make_strategy().get());
+  if (outcome.failure && options.explain && !outcome.wall_limited) {
+    outcome.failure->report += last_events(*machine, machine_options, make_strategy().get(), outcome.failure->where);
+  }
   return outcome;
 }
 

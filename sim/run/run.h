@@ -26,6 +26,7 @@ struct RunOptions {
   std::string record_path;    // empty: only the hash is made
   std::function<void(const std::string&)> on_console;
   std::function<void(std::string_view)> on_console_bytes;
+  const WallLimit* wall = nullptr;     // borrowed; nullptr: as long as it takes
   LiveInput* input = nullptr;          // what is typed while it runs
   traces::EventSink* watch = nullptr;  // sees every event too, may be nullptr
   // The run goes on from here, and is of the same scenario; borrowed. nullptr: from the beginning.

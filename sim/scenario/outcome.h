@@ -53,6 +53,7 @@ struct Outcome {
   uint64_t switches = 0;              // times another actor was chosen
   std::optional<uint32_t> test_exit;  // what a guest wrote to the test-exit port
   std::string trace_hash;             // hex; empty where nothing was hashed
+  bool wall_limited = false;          // a WallLimit ended it: that is `failure`
   bool saved = false;                 // it ended where it was saved, as was asked for
 };
 

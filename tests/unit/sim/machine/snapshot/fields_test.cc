@@ -83,6 +83,7 @@ const Struct kStructs[] = {
      {"snapshot/machine_fields.cc", "snapshot/machine_snapshot.cc"},
      "outcome_.",
      {{"failure", "a machine that has failed is not saved"},
+      {"wall_limited", "a machine that has failed is not saved"},
       {"ends", kDerived},
       {"instructions", kDerived},
       {"virtual_ns", kDerived},
