@@ -132,12 +132,13 @@ void read_platform(ScenarioToml& toml, const toml::table& table, const Scenario&
   read_path(toml, table, scenario, "busybox", guest.busybox);
 }
 
-// As xl.cfg(5) has it: a boolean, or a list of groups.
+// As xl.cfg(5) has it: a boolean, which may be 0 or 1, or a list of groups.
 void read_viridian(ScenarioToml& toml, const toml::table& table, const std::string& flavour, GuestConfig& guest) {
   const toml::node* const node = table.get("viridian");
   if (node == nullptr) return;
-  if (const auto on = node->value_exact<bool>()) {
-    guest.viridian = *on ? viridian::kDefaults : 0;
+  const auto number = node->value_exact<int64_t>();
+  if (const auto on = node->value_exact<bool>(); on || number == 0 || number == 1) {
+    guest.viridian = on.value_or(number == 1) ? viridian::kDefaults : 0;
   } else {
     std::vector<std::string> names;
     toml.texts(table, "guest", "viridian", names);

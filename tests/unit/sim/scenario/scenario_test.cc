@@ -168,7 +168,7 @@ constexpr BadScenario kBad[] = {
      "3: guest.memory: \"99999999999999999999M\" is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
     {G "memory = 64\n", "3: guest.memory: 64 is not allowed (a size like \"64M\", 2M to 16G, whole pages of 4K)"},
     {G "viridian = true\n", "3: guest.viridian: is for type = \"hvm\" alone"},
-    {G "type = \"hvm\"\nviridian = 1\n", "4: guest.viridian: 1 is not allowed (a list of texts: [\"...\", \"...\"])"},
+    {G "type = \"hvm\"\nviridian = 2\n", "4: guest.viridian: 2 is not allowed (a list of texts: [\"...\", \"...\"])"},
     {G "type = \"hvm\"\nviridian = [\"freq\"]\n", "4: guest.viridian: other groups need \"base\""},
     {G "type = \"hvm\"\nviridian = [\"base\", \"stimer\"]\n",
      "4: guest.viridian: \"stimer\" is not allowed (\"base\", \"freq\", \"time_ref_count\", \"reference_tsc\", "
