@@ -96,6 +96,11 @@ void SoftMachine::deadline_moved() {
 void SoftMachine::runnable_changed(Actor& actor) {
   if (&actor == current_ || !actor.can_run()) return;
   for (const auto& domain : soft_) domain->share_turn();
+  // QEMU's own backends are served before the vCPU that told them goes on.
+  if (actor.info.kind != ActorKind::kExternal || !flavour_.poll_needs_vector_callback || exploring()) return;
+  if (current_ == nullptr || current_->info.kind != ActorKind::kVcpu) return;
+  if (domains_[current_->domain].config->platform == GuestPlatform::kBare) return;
+  soft_of(current_->info.vcpu).cpu().limit_slice(0);
 }
 
 uint64_t SoftMachine::total_instructions() const {

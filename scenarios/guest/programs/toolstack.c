@@ -1,5 +1,5 @@
 /* What a toolstack gives its guest: prints a line on every console there is and reads its name from xenstore, by the rings that the
- * HVM parameters name. It waits as XTF does, by SCHEDOP_yield. Of use to tests of xensim's defaults alone. ELF only. */
+ * HVM parameters name. It waits as XTF does, by SCHEDOP_yield, or for xenstore with POLLS by SCHEDOP_poll. Of use to tests of xensim's defaults alone. ELF only. */
 #include "xs.h"
 
 #include <xen/arch-x86/hvm/start_info.h>
@@ -44,8 +44,13 @@ static void read_name(void) {
   XENSTORE_RING_IDX prod = ring->req_prod, cons = ring->rsp_cons;
   for (unsigned i = 0; i < sizeof request; i++) ring->req[MASK_XENSTORE_IDX(prod++)] = request[i];
   XS_STORE(&ring->req_prod, prod);
-  xs_send((evtchn_port_t)param(HVM_PARAM_STORE_EVTCHN));
+  evtchn_port_t port = (evtchn_port_t)param(HVM_PARAM_STORE_EVTCHN);
+  xs_send(port);
+#ifdef POLLS
+  while (XS_LOAD(&ring->rsp_prod) - cons < sizeof head) xs_poll(&port, 1, 0);
+#else
   while (XS_LOAD(&ring->rsp_prod) - cons < sizeof head) xs_sched_op(SCHEDOP_yield, 0);
+#endif
   XENSTORE_RING_IDX end = XS_LOAD(&ring->rsp_prod);
   unsigned bytes = 0;
   while (cons != end && bytes < sizeof reply - 1) reply[bytes++] = ring->rsp[MASK_XENSTORE_IDX(cons++)];
