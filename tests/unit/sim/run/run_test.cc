@@ -103,7 +103,8 @@ class Clock final : public WallLimit {
   std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
 };
 
-TEST_CASE("the wall limit ends what nothing else does: guests that spin, that call, on both backends, and traces hold") {
+TEST_CASE(
+    "the wall limit ends what nothing else does: guests that spin, that call, on both backends, and traces hold") {
   for (const BackendKind backend : {BackendKind::kSoft, BackendKind::kNative}) {
     for (const char* guest : {"yields_spins", "yields_calls"}) {
       CAPTURE(backend_name(backend));
