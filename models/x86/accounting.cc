@@ -18,7 +18,8 @@ namespace xensim::x86 {
 void SoftCpu::attend() {
   const bool interrupt = current_->interrupt && gate_.state().waiting == 0;
   const bool look = stop_requested_ || exit_ || failure_ || engine_fails_ || current_->init_held || stepping_ ||
-                    interrupt || nmi_ready({loaded_}) || current_->owed_shadow || rep_pc_ != kNone;
+                    interrupt || current_->armed || current_->debug_hits != 0 || nmi_ready({loaded_}) ||
+                    current_->owed_shadow || rep_pc_ != kNone;
   attention_ = look ? 0 : limit_;
   no_repeats();
 }
@@ -162,6 +163,7 @@ void SoftCpu::on_slow_block(Block& block) {
     attend();
     return;
   }
+  const bool repeats = rep_pc_ == block.pc && block.starts_with_rep();
   rep_pc_ = kNone;
   if (stop_requested_ && !requests_held()) return stop(CpuExit::kStopped);
   if (current_->init_held && !requests_held()) {
@@ -169,12 +171,14 @@ void SoftCpu::on_slow_block(Block& block) {
     return divert();
   }
   if (current_->retired >= limit_) return stop(CpuExit::kSlice);
+  if (current_->debug_hits != 0 && take_debug_trap()) return;
   if (nmi_ready({loaded_}) && !requests_held() && take_nmi()) return;
   if (current_->interrupt && !requests_held()) {
     if (take_interrupt()) return;
     wait_for_if();
   }
   if (!requests_held()) natural_end_ = current_->retired + block.count;
+  if (current_->armed && at_breakpoint(block, repeats)) return;
   if (current_->owed_shadow) {
     // The shadow covers the instruction at RIP: give the flag its true meaning, which also runs that one alone.
     current_->owed_shadow = false;
@@ -189,6 +193,7 @@ void SoftCpu::on_slow_block(Block& block) {
     write_back();
   }
   if (block.special == 0) return serve_special(block);
+  if (current_->armed) return step_one(block);
   const uint64_t left = whole_blocks_ ? kNone : limit_ - current_->retired;
   const uint64_t room = std::min<uint64_t>(left, block.special);
   if (block.count > room) return step_one(block);
@@ -202,7 +207,8 @@ void SoftCpu::run_block(Block& block, uint64_t room) {
   rep_pc_ = block.ends_in_rep ? block.rep_pc() : kNone;
   attend();
   if (!block.starts_with_rep()) return;
-  const bool free = !stop_requested_ && !exit_ && !stepping_ && !current_->interrupt && !current_->owed_shadow;
+  const bool free =
+      !stop_requested_ && !exit_ && !stepping_ && !current_->interrupt && !current_->owed_shadow && !current_->armed;
   const uint64_t left = free ? repeats_left(block) : 0;
   if (left < 2) return;
   repeat_block_ = &block;

@@ -37,6 +37,7 @@ enum Vector : uint8_t {
   kBreakpoint = 3,
   kOverflow = 4,
   kInvalidOpcode = 6,
+  kDeviceNotAvailable = 7,
   kDoubleFault = 8,
   kInvalidTss = 10,
   kNotPresent = 11,

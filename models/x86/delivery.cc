@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "models/x86/debug.h"
 #include "models/x86/segments.h"
+#include "models/x86/task_switch.h"
 
 namespace xensim::x86 {
 namespace {
@@ -17,6 +19,7 @@ class Attempt {
   void run() {
     if (!state_.protected_mode()) return real_mode();
     read_gate();
+    if (gate_.type == kTaskGate) return switch_task();
     choose_code();
     if (long_mode_) {
       choose_long_stack();
@@ -28,7 +31,11 @@ class Attempt {
     commit();
   }
 
+  // The task that was entered wants a #DB before its first instruction.
+  bool debug_trap() const { return debug_trap_; }
+
  private:
+  static constexpr unsigned kTaskGate = 5;
   struct Gate {
     uint16_t selector = 0;
     uint64_t offset = 0;
@@ -92,11 +99,32 @@ class Attempt {
       gate_.offset |= access_.load(idt.base + at + 8, 8, false) << 32;
       gate_.ist = low >> 32 & 7;
     }
-    const bool known = gate_.type == 0xe || gate_.type == 0xf || (!long_mode_ && (gate_.type == 6 || gate_.type == 7));
+    const bool legacy = gate_.type == 6 || gate_.type == 7 || gate_.type == kTaskGate;
+    const bool known = gate_.type == 0xe || gate_.type == 0xf || (!long_mode_ && legacy);
     if (!known) fault(kGeneralProtection, idt_code());
     if (event_.kind == EventKind::kSoftware && gate_.dpl < state_.cpl()) fault(kGeneralProtection, idt_code());
     if (!gate_.present) fault(kNotPresent, idt_code());
     if (!gate_.wide()) gate_.offset &= 0xffff;
+  }
+
+  // No frame is pushed: the old task's state is in its TSS. An error code goes to the new task's stack.
+  void switch_task() {
+    const TaskEntered entered =
+        enter_task(access_, state_, {.selector = gate_.selector, .ext = ext_, .saved_flags = pushed_flags()});
+    debug_trap_ = entered.debug_trap;
+    if (!pushes_code()) return;
+    try {
+      stack_ = state_.segment(kSs);
+      const unsigned bytes = entered.wide ? 4 : 2;
+      const uint64_t mask = stack_.attributes & seg::kDb ? 0xffffffff : 0xffff, sp = state_.gpr(kRsp);
+      const uint64_t next = (sp - bytes) & mask;
+      if (!inside_stack(next, bytes)) fault(kStackFault, ext_);
+      access_.store((stack_.base + next) & 0xffffffff, bytes, event_.error_code, state_.cpl() == 3);
+      state_.set_gpr(kRsp, (sp & ~mask) | next);
+    } catch (Fault& raised) {
+      raised.in_new_task = true;
+      throw;
+    }
   }
 
   void choose_code() {
@@ -223,7 +251,7 @@ class Attempt {
   Descriptor code_;
   SegmentRegister stack_;
   unsigned new_cpl_ = 0;
-  bool inner_ = false;
+  bool inner_ = false, debug_trap_ = false;
   uint64_t stack_top_ = 0, new_rsp_ = 0;
 };
 
@@ -267,13 +295,16 @@ bool deliver(PhysicalMemory& memory, MmioSink& mmio, State& state, const Event& 
   if (event.kind == EventKind::kFault && event.vector == kPageFault) state.set_cr(2, event.cr2);
   for (;;) {
     try {
-      Attempt(access, state, event).run();
-      return true;
+      Attempt attempt(access, state, event);
+      attempt.run();
+      if (!attempt.debug_trap()) return true;
+      set_debug_cause(state, dr6::kBt);
+      event = {EventKind::kTrap, kDebug, 0, 0, 0};
     } catch (const Fault& second) {
       chain += (chain.empty() ? "" : " → ") + describe(state, event);
       if (second.vector == kPageFault) state.set_cr(2, second.cr2);
-      if (event.kind == EventKind::kSoftware || event.kind == EventKind::kPrivilegedSoftware)
-        state.set_rip(event.instruction);
+      const bool software = event.kind == EventKind::kSoftware || event.kind == EventKind::kPrivilegedSoftware;
+      if (software && !second.in_new_task) state.set_rip(event.instruction);
       if (event.kind == EventKind::kFault && event.vector == kDoubleFault) {
         chain += " → triple fault";
         return false;

@@ -1,7 +1,5 @@
 // Delivery of exceptions and interrupts: IVT in real mode, IDT gates in protected and long mode, with the stack of the
-// new privilege level, error codes, and double and triple faults (SDM vol. 3, chapter 6).
-//
-// Not modelled: task gates (a #GP with the gate's selector index, as for a gate of a reserved type).
+// new privilege level, task gates, error codes, and double and triple faults (SDM vol. 3, chapter 6).
 #pragma once
 
 #include <string>

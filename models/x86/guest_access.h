@@ -10,7 +10,8 @@ namespace xensim::x86 {
 struct Fault {
   uint8_t vector = kGeneralProtection;
   uint32_t code = 0;
-  uint64_t cr2 = 0;  // kPageFault alone
+  uint64_t cr2 = 0;          // kPageFault alone
+  bool in_new_task = false;  // a task switch was done; the state is the new task's
 };
 
 constexpr bool has_error_code(uint8_t vector) {

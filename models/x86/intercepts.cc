@@ -6,6 +6,7 @@
 
 #include "models/base/check.h"
 #include "models/x86/cpuid.h"
+#include "models/x86/debug.h"
 #include "models/x86/segments.h"
 #include "models/x86/soft_cpu_impl.h"
 
@@ -46,6 +47,29 @@ bool is_general_in_sse_maps(std::span<const uint8_t> bytes) {
   return at(i) == 0x0f && at(i + 1) == 0x38 && is_any_of(at(i + 2), {0xf0, 0xf1, 0xf6});
 }
 
+// Do all data segments reach to the end of the linear address space?
+bool flat_limits(const State& state) {
+  for (const unsigned s : {kEs, kSs, kDs, kFs, kGs}) {
+    if (state.segment(s).limit != 0xffffffff) return false;
+  }
+  return true;
+}
+
+// An instruction that uses MMX or SSE registers, while CR0.EM or CR4.OSFXSR says that there are none (SDM vol. 3, table
+// 13-1; vol. 2, 2.4).
+bool is_undefined_simd(std::span<const uint8_t> bytes, const State& state) {
+  const Prefixes prefixes = parse_prefixes(bytes, code_size(state.code64(), state.code32()));
+  const auto at = [&](size_t i) { return prefixes.count + i < bytes.size() ? bytes[prefixes.count + i] : uint8_t{0}; };
+  if (at(0) != 0x0f) return false;
+  const uint8_t opcode = at(1);
+  if (opcode == 0xae && (at(2) >> 3 & 7) < 2) return false;  // FXSAVE, FXRSTOR
+  if (state.cr(0) & cr0::kEm) return true;
+  const bool sse = prefixes.operand || prefixes.rep || prefixes.repne || (opcode >= 0x10 && opcode <= 0x17) ||
+                   (opcode >= 0x28 && opcode <= 0x2f) || (opcode >= 0x50 && opcode <= 0x5f) || opcode == 0xae ||
+                   opcode == 0xc2 || opcode == 0xc6;
+  return sse && !(state.cr(4) & cr4::kOsfxsr);
+}
+
 // SoftCpu::in_block_ while the client is called.
 class InBlock {
  public:
@@ -69,6 +93,11 @@ void SoftCpu::stop(CpuExit exit) {
 
 void SoftCpu::deliver_event(const Event& event) {
   State& s = state();
+  const uint64_t cr3 = s.cr(3);
+  if (event.kind == EventKind::kFault) {
+    current_->debug_hits = 0;
+    current_->after_mov_ss = false;
+  }
   current_->skip_point = false;
   current_->hold_until = 0;
   current_->owed_shadow = false;
@@ -76,6 +105,11 @@ void SoftCpu::deliver_event(const Event& event) {
   block_ = nullptr;
   done_ = open_ = 0;
   const bool ok = deliver(memory_, *this, s, event, error_);
+  if (event.vector == kDebug && event.kind != EventKind::kSoftware && event.kind != EventKind::kExternal) {
+    s.set_dr(7, s.dr(7) & ~dr7::kGd);
+    current_->msrs.debug_control = 0;  // LBR and BTF
+  }
+  if (s.cr(3) != cr3) engine_->flush_tlb();
   changed();
   attend();
   if (!ok) stop(CpuExit::kShutdown);
@@ -85,19 +119,19 @@ void SoftCpu::raise(uint8_t vector, uint32_t code, uint64_t cr2) {
   deliver_event({.kind = EventKind::kFault, .vector = vector, .error_code = code, .cr2 = cr2});
 }
 
-// The instruction at RIP is done.
-void SoftCpu::step_over(unsigned length) {
+// The instruction at RIP is done. True: TF's trap was delivered after it.
+bool SoftCpu::step_over(unsigned length) {
   State& s = state();
   ++current_->retired;
   s.advance_rip(length);
   s.set_shadow(false);
   s.clear_exception();
   current_->owed_shadow = false;
-  const bool trap = (s.rflags() & flag::kTf) != 0;
+  const uint64_t flags = s.rflags();
+  if ((flags & flag::kRf) && length != 0) s.set_rflags(flags & ~flag::kRf);
   changed();
-  if (!trap || exit_) return;
-  s.set_dr(6, s.dr(6) | 1 << 14);
-  deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
+  if (!(flags & flag::kTf) || exit_) return false;
+  return single_step_trap(s.linear_rip());
 }
 
 Instruction SoftCpu::instruction_here(std::vector<uint8_t>& bytes) {
@@ -129,9 +163,12 @@ void SoftCpu::on_interrupt(uint32_t vector) {
   if (vector == kDebug && !s.exception_is_int()) {
     // A single-step trap: the one instruction of the block is done, wherever RIP is now.
     current_->retired += open_;
+    const uint64_t linear = s.linear_rip();
+    const bool repeats = block_ && block_->starts_with_rep() && block_->pc == linear;
+    const uint64_t next_in_line = repeats ? linear : block_ ? block_->pc + block_->size : kNone;
     block_ = nullptr;
     done_ = open_ = 0;
-    deliver_event({.kind = EventKind::kTrap, .vector = kDebug});
+    single_step_trap(next_in_line);
     return;
   }
   if (vector >= kExitBase) {
@@ -151,16 +188,41 @@ void SoftCpu::on_interrupt(uint32_t vector) {
     deliver_event({.kind = EventKind::kSoftware, .vector = static_cast<uint8_t>(vector), .instruction = instruction});
     return;
   }
-  if (before_next_block(vector)) {
+  const bool fetch = before_next_block(vector);
+  if (fetch) {
     current_->retired += open_;
     block_ = nullptr;
     done_ = open_ = 0;
   }
   close_block();
-  deliver_event({.kind = EventKind::kFault,
-                 .vector = static_cast<uint8_t>(vector),
-                 .error_code = has_error_code(static_cast<uint8_t>(vector)) ? s.error_code() : 0,
-                 .cr2 = s.cr(2)});
+  Event event{.kind = EventKind::kFault,
+              .vector = static_cast<uint8_t>(vector),
+              .error_code = has_error_code(static_cast<uint8_t>(vector)) ? s.error_code() : 0,
+              .cr2 = s.cr(2)};
+  if (!fetch) check_operands(event);
+  deliver_event(event);
+}
+
+// What the processor checks before what the engine has found: a segment's limit before the page tables, the stack's
+// addresses by a vector of their own, and that an instruction is there before its registers are available.
+void SoftCpu::check_operands(Event& event) {
+  const State& s = state();
+  const bool page = event.vector == kPageFault && !s.code64() && !flat_limits(s);
+  const bool address = event.vector == kGeneralProtection && event.error_code == 0 && s.code64();
+  const bool unavailable = event.vector == kDeviceNotAvailable;
+  if (!page && !address && !unavailable) return;
+  std::vector<uint8_t> bytes;
+  instruction_here(bytes);
+  if (unavailable) {
+    if (is_undefined_simd(bytes, s)) event.vector = kInvalidOpcode;
+    return;
+  }
+  for (const MemoryOperand& operand : operands_.operands(bytes, s)) {
+    if (within_segment(s, operand)) continue;
+    event.vector = operand.segment == kSs ? kStackFault : kGeneralProtection;
+    event.error_code = 0;
+    return;
+  }
 }
 
 bool SoftCpu::on_invalid() {
@@ -261,7 +323,7 @@ void SoftCpu::serve_msr() {
     if (outcome == MsrOutcome::kFault || (outcome == MsrOutcome::kClient && !client_.wrmsr(id, msr, value)))
       return raise(kGeneralProtection);
     if (msr == 0xc0000080) engine_->flush_tlb();  // NXE changes what page table entries mean
-    return step_over(instruction.length);
+    return void(step_over(instruction.length));
   }
   uint64_t value = 0;
   if (msr == kTsc) {
@@ -288,7 +350,7 @@ void SoftCpu::serve_pause() {
 
 void SoftCpu::serve_halt() {
   client_.halting(VcpuId{loaded_});
-  step_over(1);
+  if (step_over(1)) return;  // TF's trap wakes it
   if (exit_ || nmi_ready({loaded_})) return;
   if (current_->interrupt && interrupts_open()) {
     current_->interrupt = false;
@@ -311,7 +373,7 @@ void SoftCpu::begin_iret() {
   attend();
 }
 
-// MOV to and from debug registers: they hold values, and break nowhere (SDM vol. 3, 17.2).
+// MOV to and from debug registers (SDM vol. 3, 17.2).
 void SoftCpu::serve_debug_register() {
   std::vector<uint8_t> bytes;
   const Instruction instruction = instruction_here(bytes);
@@ -325,13 +387,20 @@ void SoftCpu::serve_debug_register() {
     if ((prefixes.rex & 4) || (s.cr(4) & cr4::kDe)) return raise(kInvalidOpcode);
     index += 2;
   }
+  if (s.dr(7) & dr7::kGd) {
+    set_debug_cause(s, dr6::kBd);
+    return deliver_event({.kind = EventKind::kFault, .vector = kDebug});
+  }
   if (opcode == 0x23) {
     uint64_t value = s.gpr(reg);
     if (size != CodeSize::k64) value &= 0xffffffff;
     if (index >= 6 && value >> 32) return raise(kGeneralProtection);
     if (index == 6) value = (value & 0xe00f) | 0xffff0ff0;
-    if (index == 7) value = (value & 0xffff2bff) | 0x400;
+    if (index == 7) value = (value & dr7::kBits) | dr7::kFixed;
     s.set_dr(index, value);
+    current_->armed = breakpoints_armed(s);
+    current_->after_mov_ss = false;
+    attend();
   } else {
     s.set_gpr(reg, s.dr(index));
   }

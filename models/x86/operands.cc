@@ -37,8 +37,10 @@ uint64_t value_of(const State& state, unsigned id, uint64_t next_rip) {
   return 0;
 }
 
-unsigned segment_of(const x86_op_mem& mem) {
-  switch (mem.segment) {
+// In 64-bit mode the other segments' prefixes mean nothing.
+unsigned segment_of(const x86_op_mem& mem, bool code64) {
+  const bool ignored = code64 && mem.segment != X86_REG_FS && mem.segment != X86_REG_GS;
+  switch (ignored ? X86_REG_INVALID : mem.segment) {
     case X86_REG_ES: return kEs;
     case X86_REG_CS: return kCs;
     case X86_REG_SS: return kSs;
@@ -172,7 +174,8 @@ std::vector<MemoryOperand> OperandDecoder::operands(std::span<const uint8_t> byt
     const uint64_t offset = value_of(state, op.mem.base, next) +
                             value_of(state, op.mem.index, next) * static_cast<unsigned>(op.mem.scale) +
                             static_cast<uint64_t>(op.mem.disp);
-    MemoryOperand operand = at(state, segment_of(op.mem), offset & addresses, op.size);
+    MemoryOperand operand =
+        at(state, segment_of(op.mem, state.code64()), offset & addresses, op.size == 0 ? 1u : op.size);
     operand.write = (op.access & CS_AC_WRITE) != 0;
     operand.read = (op.access & CS_AC_READ) != 0 || !operand.write;
     all.push_back(operand);

@@ -1,6 +1,7 @@
 // IN, OUT, INS and OUTS. The engine checks no privilege for them and cannot stop in the middle of a block, so they are
 // done here.
 #include "models/base/check.h"
+#include "models/x86/debug.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
@@ -82,6 +83,7 @@ void SoftCpu::serve_ports() {
   } catch (const Fault& fault) {
     return raise(fault.vector, fault.code, fault.cr2);
   }
+  current_->debug_hits |= static_cast<uint8_t>(port_hits(state(), port, width));
   step_over(instruction.length);
 }
 
@@ -93,7 +95,7 @@ void SoftCpu::serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16
   const bool repeat = prefixes.rep || prefixes.repne, in = opcode < 0x6e;
   const uint64_t mask = size_mask(instruction.address_bits);
   const uint64_t left = s.gpr(kRcx) & mask;
-  if (repeat && left == 0) return step_over(instruction.length);
+  if (repeat && left == 0) return void(step_over(instruction.length));
 
   const Gpr index = in ? kRdi : kRsi;
   const unsigned segment = in || prefixes.segment < 0 ? (in ? kEs : kDs) : static_cast<unsigned>(prefixes.segment);
@@ -121,6 +123,7 @@ void SoftCpu::serve_string_port(const Prefixes& prefixes, uint8_t opcode, uint16
   advance(index, s.rflags() & flag::kDf ? -uint64_t{width} : width);
   if (repeat) advance(kRcx, ~uint64_t{0});
   changed();
+  current_->debug_hits |= static_cast<uint8_t>(port_hits(s, port, width));
   step_over(repeat && left > 1 ? 0 : instruction.length);
 }
 

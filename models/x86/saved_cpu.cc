@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/debug.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
@@ -122,6 +123,8 @@ std::vector<std::byte> SoftCpu::save_state() {
     saved.owed_shadow = v.owed_shadow;
     saved.skip_point = v.skip_point;
     saved.init_held = v.init_held;
+    saved.debug_hits = v.debug_hits;
+    saved.after_mov_ss = v.after_mov_ss;
     std::memcpy(out.data() + i * sizeof saved, &saved, sizeof saved);
   }
   // A restored CPU begins with no vCPU in its engine, and with an empty TLB: so does this one from here on.
@@ -167,6 +170,9 @@ Status SoftCpu::restore_state(std::span<const std::byte> bytes) {
     v.owed_shadow = saved.owed_shadow != 0;
     v.skip_point = saved.skip_point != 0;
     v.init_held = saved.init_held != 0;
+    v.armed = breakpoints_armed(v.state);
+    v.debug_hits = saved.debug_hits & 15;
+    v.after_mov_ss = saved.after_mov_ss != 0;
   }
   return {};
 }

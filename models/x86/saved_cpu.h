@@ -38,7 +38,8 @@ struct SavedVcpu {
   uint64_t retired = 0, hold_until = 0;
   uint8_t cpl = 0, shadow = 0;
   uint8_t interrupt = 0, waiting_for_sipi = 0, owed_shadow = 0, skip_point = 0;
-  uint8_t nmi = 0, nmi_late = 0, nmis_blocked = 0, init_held = 0, debug_control = 0, unused[5] = {};
+  uint8_t nmi = 0, nmi_late = 0, nmis_blocked = 0, init_held = 0, debug_control = 0;
+  uint8_t debug_hits = 0, after_mov_ss = 0, unused[3] = {};
 };
 static_assert(std::has_unique_object_representations_v<SavedVcpu>, "padding would be saved");
 

@@ -249,6 +249,8 @@ void SoftCpu::init(VcpuId id) {
   state_of(id).reset(*engine_);
   v.waiting_for_sipi = true;
   v.interrupt = v.nmi = v.nmi_late = v.owed_shadow = v.skip_point = v.init_held = false;
+  v.armed = v.after_mov_ss = false;
+  v.debug_hits = 0;
   v.hold_until = 0;
   if (loaded_ != id.v) return;
   dirty_ = true;

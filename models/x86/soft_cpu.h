@@ -4,11 +4,10 @@
 // each iteration, and one where it does none. HLT, IN, a hypercall and so on count when they are done; a faulting one
 // does not.
 //
-// Not modelled: task gates, hardware breakpoints (debug registers hold values and do nothing), SMM, XSAVE and AVX.
+// What is not modelled is a list in docs/software-cpu.md.
 // A request that a client makes while it serves an MMIO access or RDTSC (request_stop, limit_slice, raise_interrupt)
 // takes effect at the end of the engine's block of instructions; at every other call, before the next instruction. A
 // request to stop is for the run() in which it is made. An MMIO access of 8 bytes comes as two of 4, the lower first.
-// Data accesses to addresses that are not canonical raise #GP, also through RBP and RSP.
 #pragma once
 
 #include <memory>

@@ -33,9 +33,12 @@ struct Vcpu {
   bool nmi_late = false;   // SoftCpuConfig::nmi_waits_for_exit: it waited for an IRET, and now for that
   bool waiting_for_sipi = false;
   bool owed_shadow = false;  // the instruction before RIP was STI or MOV SS, run by itself: its shadow is still to come
-  bool init_held = false;    // an INIT came in the middle of a block, and waits as other requests do
-  uint64_t hold_until = 0;   // requests made inside a block act from this count on
-  bool skip_point = false;   // the point at RIP was already reported
+  bool armed = false;        // DR7 enables a breakpoint: the vCPU runs one instruction at a time
+  uint8_t debug_hits = 0;    // breakpoints met by the last instruction, to be told of after it
+  bool after_mov_ss = false;  // the last instruction was one, while armed
+  bool init_held = false;     // an INIT came in the middle of a block, and waits as other requests do
+  uint64_t hold_until = 0;    // requests made inside a block act from this count on
+  bool skip_point = false;    // the point at RIP was already reported
 };
 
 class SoftCpu final : public Cpu, public MmioSink {
@@ -169,6 +172,11 @@ class SoftCpu final : public Cpu, public MmioSink {
   void serve_hypercall(unsigned length);
   void serve_debug_register();
 
+  // debug.cc
+  bool take_debug_trap();
+  bool at_breakpoint(const Block& block, bool repeats);
+  bool single_step_trap(uint64_t next_in_line);
+
   // control_registers.cc
   void serve_control_register();
   void serve_cr8_read();
@@ -180,7 +188,8 @@ class SoftCpu final : public Cpu, public MmioSink {
 
   void begin_iret();
   Instruction instruction_here(std::vector<uint8_t>& bytes);
-  void step_over(unsigned length);
+  bool step_over(unsigned length);
+  void check_operands(Event& event);
   void raise(uint8_t vector, uint32_t code = 0, uint64_t cr2 = 0);
   void deliver_event(const Event& event);
   void stop(CpuExit exit);

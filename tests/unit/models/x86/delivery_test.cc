@@ -7,7 +7,8 @@ extern "C" const unsigned char do_div[], do_ud2[], do_int3[], do_int[], do_gp_ds
     do_pf_read[], do_pf_fetch[], do_cli[], do_hlt[], do_tf[], do_icebp[], do_prefixed_icebp[], do_icebp_32[], do_jump[],
     plain_iret[], pop_code_iret[], halt_handler[], do_nothing[], count_loop[], do_int_32[], do_into[], do_gp_ds_32[],
     halt_32[], do_bound_ss[], iret_to_user32[], iret_to_vm86[], real_int[], real_div[], real_handler[],
-    real_to_protected[];
+    real_to_protected[], real_gp[], real_wrap[], real_unreal[], read_by_rbp[], read_by_rbp_fs[], push_rax[], use_mmx[],
+    use_sse[], use_fpu[], read_es[];
 
 using namespace xensim;
 using namespace xensim::x86::test;
@@ -392,4 +393,88 @@ TEST_CASE("real mode: IVT, IRET, and the way to protected mode and a 16-bit segm
   CHECK(p.gpr(kRbx) == 0xcafe);
   CHECK(p.gpr(kRsi) == 0xbeef);
   CHECK(p.cpu->mode({0}) == CpuMode::kProtected16);
+}
+
+TEST_CASE("real mode: no error code with #GP, words wrap at 64 KiB, addresses not at 1 MiB, limits outlive a mode") {
+  TestMachine g;
+  g.real(real_gp);
+  g.poke<uint32_t>(13 * 4, static_cast<uint32_t>(TestMachine::address(halt_32) - kCodeBase) | (kCodeBase >> 4) << 16);
+  REQUIRE_MESSAGE(g.run() == CpuExit::kHalt, g.cpu->error());
+  CHECK(g.gpr(kRsp) == kStack0 - 6);
+  CHECK(g.peek<uint16_t>(kStack0 - 6) == TestMachine::address(real_gp) - kCodeBase + 6);
+  CHECK((g.regs().cr0 & 0x80000001) == 0);
+
+  TestMachine w;
+  w.real(real_wrap);
+  w.poke<uint16_t>(0x100000, 0xa20a);
+  REQUIRE(w.run() == CpuExit::kHalt);
+  CHECK(w.gpr(kRbx) == 0xa20a);
+  CHECK(w.gpr(kRsp) == 0xfffe);
+  CHECK(w.peek<uint16_t>(0xfffe) == 0x4711);
+
+  TestMachine u;
+  u.protected32(halt_32);
+  u.poke<uint32_t>(kData, 0xfeedf00d);
+  u.real(real_unreal);
+  REQUIRE_MESSAGE(u.run() == CpuExit::kHalt, u.cpu->error());
+  CHECK(u.gpr(kRcx) == 0xfeedf00d);
+  CHECK(u.cpu->mode({0}) == CpuMode::kReal);
+}
+
+TEST_CASE("which exception an operand or an instruction raises") {
+  struct Row {
+    const char* name;
+    const unsigned char* snippet;
+    unsigned vector;
+    void (*change)(CpuRegs&);
+  };
+  constexpr uint64_t kNowhere = uint64_t{1} << 63;
+  const Row rows[] = {
+      {"RBP not canonical", read_by_rbp, 12, [](CpuRegs& r) { r.gpr[kRbp] = kNowhere; }},
+      {"RBP with FS", read_by_rbp_fs, 13, [](CpuRegs& r) { r.gpr[kRbp] = kNowhere; }},
+      {"PUSH", push_rax, 12, [](CpuRegs& r) { r.gpr[kRsp] = kNowhere; }},
+      {"MMX, TS", use_mmx, 7, [](CpuRegs& r) { r.cr0 |= 8; }},
+      {"MMX, TS and EM", use_mmx, 6, [](CpuRegs& r) { r.cr0 |= 12; }},
+      {"SSE, TS", use_sse, 7, [](CpuRegs& r) { r.cr0 |= 8; }},
+      {"SSE, TS and EM", use_sse, 6, [](CpuRegs& r) { r.cr0 |= 12; }},
+      {"SSE, TS, no OSFXSR", use_sse, 6,
+       [](CpuRegs& r) {
+         r.cr0 |= 8;
+         r.cr4 &= ~uint64_t{0x200};
+       }},
+      {"FPU, TS and EM", use_fpu, 7, [](CpuRegs& r) { r.cr0 |= 12; }},
+  };
+  for (const bool as_is : {false, true}) {
+    for (const Row& row : rows) {
+      CAPTURE(as_is);
+      CAPTURE(std::string(row.name));
+      TestMachine m(x86::SoftCpuConfig{.code_as_is = as_is});
+      m.long64(row.snippet);
+      m.set_gate64(row.vector, TestMachine::address(halt_handler), kCode64, 0xe, 0, 1);
+      m.change(row.change);
+      REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+      const bool code = row.vector > 8;
+      CHECK(m.gpr(kRsp) == kStackIst - (code ? 48 : 40));
+      if (code) CHECK(m.peek<uint64_t>(kStackIst - 48) == 0);
+      CHECK(m.peek<uint64_t>(kStackIst - 40) == TestMachine::address(row.snippet) + 1);
+    }
+  }
+}
+
+TEST_CASE("a segment's limit comes before the page that is not there") {
+  for (const bool beyond : {false, true}) {
+    TestMachine m;
+    m.protected32(read_es);
+    m.set_gate32(beyond ? 13 : 14, TestMachine::address(halt_32));
+    m.poke<uint32_t>(kPageTables, 0x101007);  // 32-bit tables: the first 2 MiB
+    for (uint32_t i = 0; i < 512; ++i) m.poke<uint32_t>(0x101000 + 4 * i, i << 12 | 7);
+    m.change([&](CpuRegs& r) {
+      r.cr3 = kPageTables;
+      r.cr0 |= 0x80000000;
+      r.seg[kEs].limit = beyond ? 0x1fffff : 0x2fffff;
+    });
+    REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
+    CHECK(m.peek<uint32_t>(kStack0 - 16) == 0);
+    CHECK(m.peek<uint32_t>(kStack0 - 12) == TestMachine::address(read_es) + 1);
+  }
 }

@@ -232,12 +232,13 @@ TEST_CASE("SYSCALL, SYSRET and SYSENTER") {
   CHECK(vector_of(off) == 6);
 }
 
-TEST_CASE("debug registers hold values and do nothing") {
+TEST_CASE("debug registers hold values, with their fixed bits") {
   TestMachine m;
   m.long64(do_dr);
-  m.change([](CpuRegs& r) { r.gpr[kRax] = TestMachine::address(do_dr) + 15; });
+  m.change([](CpuRegs& r) { r.gpr[kRax] = 0xffffdf00; });  // no GD
   REQUIRE_MESSAGE(m.run() == CpuExit::kHalt, m.cpu->error());
-  CHECK(m.gpr(kRbx) == TestMachine::address(do_dr) + 15);
+  CHECK(m.gpr(kRbx) == 0xffffdf00);
+  CHECK(m.gpr(kRcx) == 0xffff0700);
   CHECK(m.gpr(kRdx) == 0xffff0ff0);
 }
 

@@ -803,6 +803,165 @@ snippet do_icebp_32
   hlt
   .code64
 
+# --- debug registers: RAX to DR0, RBX to DR7, ECX to IA32_DEBUGCTL, and on to R13; the handlers leave DR6 in R8 and DR7
+# in R9, or note each RIP at R14, and set RF ---
+snippet arm_debug
+  movq %rax, %dr0
+  movq %rdx, %r12
+  movl %ecx, %eax
+  xorl %edx, %edx
+  movl $0x1d9, %ecx
+  wrmsr
+  movq %rbx, %dr7
+  movq %r12, %rdx
+  jmp *%r13
+snippet debug_halting
+  movq %dr6, %r8
+  movq %dr7, %r9
+  hlt
+snippet debug_noting
+  pushq %rax
+  movq 8(%rsp), %rax
+  movq %rax, (%r14)
+  addq $8, %r14
+  movq %dr6, %r8
+  orl $0x10000, 24(%rsp)
+  popq %rax
+  iretq
+snippet watched
+  nop
+  movq %rax, (%rdi)
+  nop
+  movq (%rdi), %r10
+  nop
+  hlt
+snippet watched_ss
+  movw (%rdi), %ss
+  nop
+  nop
+  hlt
+snippet watched_rep
+  rep movsb
+  nop
+  hlt
+snippet watched_port
+  outb %al, $0x80
+  nop
+  hlt
+snippet step_over_ss
+  movl %ss, %edx
+  pushfq
+  orq $0x100, (%rsp)
+  popfq
+  nop
+  movl %edx, %ss
+  nop
+  sti
+  nop
+  pushfq
+  andq $~0x100, (%rsp)
+  popfq
+  nop
+  hlt
+snippet step_branches
+  pushfq
+  orq $0x100, (%rsp)
+  popfq
+  nop
+  nop
+  jmp 1f
+  nop
+1:
+  nop
+  hlt
+snippet step_hlt
+  pushfq
+  orq $0x100, (%rsp)
+  popfq
+  hlt
+snippet read_by_rbp
+  nop
+  movq (%rbp), %rax
+  hlt
+snippet read_by_rbp_fs
+  nop
+  movq %fs:(%rbp), %rax
+  hlt
+snippet push_rax
+  nop
+  pushq %rax
+  hlt
+snippet use_mmx
+  nop
+  movq %mm0, %mm1
+  hlt
+snippet use_sse
+  nop
+  addps %xmm0, %xmm1
+  hlt
+snippet use_fpu
+  nop
+  fld1
+  hlt
+
+# --- tasks, 32-bit: the second TSS is 0x58 ---
+  .code32
+snippet int_to_task
+  nop
+  int $0x50
+  movl %eax, %ebx
+  hlt
+snippet fault_to_task
+  movl $0x4448, %eax
+  movl %eax, %ds
+  hlt
+snippet jump_to_task
+  ljmp $0x58, $0
+  hlt
+snippet call_task
+  lcall $0x58, $0
+  movl %eax, %ebx
+  hlt
+snippet task_halts
+  hlt
+snippet task_returns
+  incl %edi
+  iretl
+  jmp task_returns
+snippet read_es
+  nop
+  movl %es:0x201000, %eax
+  hlt
+
+# --- real mode ---
+  .code16
+snippet real_gp
+  movl $0x80000000, %eax
+  movl %eax, %cr0
+  hlt
+snippet real_wrap
+  movw $0xffff, %ax
+  movw %ax, %ds
+  movw (0x10), %bx
+  xorw %ax, %ax
+  movw %ax, %ss
+  movw %ax, %sp
+  pushw $0x4711
+  hlt
+snippet real_unreal
+  lgdtl %cs:(real_gdtr - xs_snippets_begin)
+  movl %cr0, %eax
+  orb $1, %al
+  movl %eax, %cr0
+  movw $0x10, %bx
+  movw %bx, %ds
+  andb $0xfe, %al
+  movl %eax, %cr0
+  movl $0x200000, %esi
+  movl (%esi), %ecx
+  hlt
+  .code64
+
   .globl xs_snippets_end
 xs_snippets_end:
   .section .note.GNU-stack, "", @progbits
