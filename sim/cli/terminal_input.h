@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "sim/machine/machine.h"
+#include "sim/machine/live_input.h"
 
 namespace xensim::sim {
 

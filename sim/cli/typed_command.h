@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
-#include "sim/machine/machine.h"
+#include "models/base/result.h"
+#include "sim/machine/live_input.h"
 
 namespace xensim::sim {
 

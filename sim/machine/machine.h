@@ -21,6 +21,7 @@
 #include "sim/machine/actor.h"
 #include "sim/machine/event_queue.h"
 #include "sim/machine/invariants/invariants.h"
+#include "sim/machine/live_input.h"
 #include "sim/machine/machine_memory.h"
 #include "sim/machine/ring_places.h"
 #include "sim/machine/snapshot/snapshot.h"
@@ -33,19 +34,6 @@
 #include "traces/recording_platform.h"
 
 namespace xensim::sim {
-
-// Who types on the console of the first guest while it runs. What it gives is recorded, with its turn.
-class LiveInput {
- public:
-  virtual ~LiveInput() = default;
-  // What was typed by now; empty: nothing. Once `closed` is true nothing will come any more.
-  virtual std::string poll() = 0;
-  // The guest idles: waits until something was typed, at most `virtual_ns` (of real time).
-  virtual void wait(uint64_t virtual_ns) = 0;
-  virtual bool closed() const = 0;
-  // The user wants to leave.
-  virtual bool quit() const = 0;
-};
 
 struct MachineOptions {
   uint64_t seed = 0;
@@ -127,6 +115,8 @@ class Machine : protected xen::Platform {
   virtual void apic_timer_due(VcpuRef vcpu) = 0;
   // A timer of a domain's devices is due.
   virtual void device_timer_due(DomId, uint32_t) {}
+  // Is there a timer of that number among the domain's devices? What a snapshot says is due is held against it.
+  virtual bool has_device_timer(const Domain&, uint32_t) const { return false; }
   virtual void runnable_changed(Actor&) {}
   // In a plain run with stolen time: another vCPU takes the processor of this one, which could go on.
   virtual void preempt(Actor&) {}

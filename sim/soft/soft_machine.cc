@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "models/base/check.h"
+#include "models/pc/pc_devices.h"
 #include "models/x86/engine/version.h"
 #include "sim/machine/memory_hash.h"
 #include "sim/soft/soft_domain.h"
@@ -80,6 +81,12 @@ void SoftMachine::domain_ended(Domain& domain) {
 void SoftMachine::device_timer_due(DomId dom, uint32_t timer) {
   soft_of({dom, VcpuId{0}}).board().timer_expired(timer);
 }
+
+// The local APICs' timers are due as such (DueKind::kApicTimer); of the devices the chipset's PIT has one.
+bool SoftMachine::has_device_timer(const Domain& domain, uint32_t timer) const {
+  return timer == pc::kPitTimer && domain.config->has_pc_devices();
+}
+
 void SoftMachine::set_gsi(DomId dom, uint32_t gsi, bool level) {
   soft_of({dom, VcpuId{0}}).board().set_gsi(gsi, level);
 }

@@ -42,6 +42,7 @@ class SoftMachine final : public Machine {
   void apic_timer_due(VcpuRef vcpu) override;
   void domain_ended(Domain& domain) override;
   void device_timer_due(DomId dom, uint32_t timer) override;
+  bool has_device_timer(const Domain& domain, uint32_t timer) const override;
   bool serve_outside(DomId dom, Port port) override;
   void take_input(Domain& domain, std::string_view text) override;
   void deadline_moved() override;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
-#include "models/pc/pc_devices.h"
 #include "sim/machine/machine.h"
 
 namespace xensim::sim {
@@ -112,7 +111,7 @@ void Machine::timer_or_index(xen::StateArchive& ar, DueId& id) {
     case DueKind::kExternal: return ar.check_below("index", id.external, scenario_.events.size());
     case DueKind::kInput: return ar.check_below("index", id.external, scenario_.inputs.size());
     case DueKind::kDevice:
-      if (id.external != pc::kPitTimer || !domain_of(id.timer.vcpu.dom).config->has_pc_devices()) {
+      if (!has_device_timer(domain_of(id.timer.vcpu.dom), id.external)) {
         ar.fail("a timer is of a device that there is not");
       }
       return;
