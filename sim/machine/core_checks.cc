@@ -1,18 +1,12 @@
 // The core in the middle of a run: saved, thrown away, made anew and restored. The run must go on as if nothing had
 // been.
-#include <algorithm>
-
 #include "models/base/check.h"
 #include "sim/machine/machine.h"
 
 namespace xensim::sim {
 
-bool Machine::anyone_inside() const {
-  return std::any_of(actors_.begin(), actors_.end(), [](const auto& actor) { return actor->in_entry; });
-}
-
 void Machine::check_invariants(bool at_end) {
-  if (!at_end && anyone_inside()) return;  // what it is about to do is not done yet
+  if (!at_end && actors_.anyone_inside()) return;  // what it is about to do is not done yet
   for (const auto& invariant : invariants_) {
     const auto broken = at_end ? invariant->at_end(*core_.inspector) : invariant->at_step(*core_.inspector);
     if (broken) fail(broken->kind, broken->message, broken->where);
@@ -20,7 +14,7 @@ void Machine::check_invariants(bool at_end) {
 }
 
 void Machine::round_trip_core() {
-  if (anyone_inside()) return;  // half of its call is on its stack
+  if (actors_.anyone_inside()) return;  // half of its call is on its stack
   const std::vector<std::byte> bytes = core_.state->save();
   const std::string dump = core_.state->dump();
   recording_core_.reset();

@@ -28,7 +28,14 @@ const char* reason_name(xen::ShutdownReason reason) {
 }  // namespace
 
 Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
-    : scenario_(scenario), flavour_(flavour), rings_(ring_places(flavour)), memory_(std::move(memory)) {
+    : scenario_(scenario),
+      flavour_(flavour),
+      rings_(ring_places(flavour)),
+      memory_(std::move(memory)),
+      due_(actors_, scenario_),
+      locks_(actors_),
+      soft_resets_(actors_),
+      consoles_(scenario_) {
   for (size_t i = 0; i < scenario.guests.size(); ++i) {
     Domain domain;
     domain.id = DomId{static_cast<uint16_t>(i + 1)};
@@ -45,30 +52,20 @@ Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineM
 Machine::~Machine() = default;
 
 void Machine::make_actors() {
-  const auto add = [this](ActorInfo info, std::string label) -> Actor& {
-    auto actor = std::make_unique<Actor>();
-    actor->id = static_cast<ActorId>(actors_.size());
-    actor->info = std::move(info);
-    actor->label = std::move(label);
-    actors_.push_back(std::move(actor));
-    return *actors_.back();
-  };
-  add({ActorKind::kMachine, {}, "machine"}, "machine");
+  actors_.add({ActorKind::kMachine, {}, "machine"}, "machine");
   for (size_t d = 0; d < domains_.size(); ++d) {
     for (uint32_t v = 0; v < domains_[d].config->vcpus; ++v) {
       const VcpuRef ref{domains_[d].id, VcpuId{v}};
-      Actor& actor = add({ActorKind::kVcpu, ref, domains_[d].config->name}, fmt::format("d{}v{}", ref.dom.v, v));
+      Actor& actor =
+          actors_.add({ActorKind::kVcpu, ref, domains_[d].config->name}, fmt::format("d{}v{}", ref.dom.v, v));
       actor.domain = static_cast<unsigned>(d);
       domains_[d].vcpus.push_back(actor.id);
     }
   }
-  timers_ = &add({ActorKind::kTimer, {}, "timers"}, "timers");
-  timers_->fiber = std::make_unique<Fiber>();
-  outside_ = &add({ActorKind::kExternal, {}, "outside"}, "outside");
-  outside_->fiber = std::make_unique<Fiber>();
+  due_.make_actors();
 }
 
-Machine::Domain& Machine::domain_of(DomId id) {
+Domain& Machine::domain_of(DomId id) {
   XS_CHECK(id.v >= 1 && id.v <= domains_.size());
   return domains_[id.v - 1];
 }
@@ -87,49 +84,30 @@ std::vector<std::string> Machine::labels() const {
 
 void Machine::reset(const MachineOptions& options) {
   options_ = options;
-  strategy_ = options.strategy;
-  XS_CHECK_MSG(strategy_ == nullptr || actors_.size() <= kMaxActors, "too many vCPUs for a strategy");
+  XS_CHECK_MSG(options.strategy == nullptr || actors_.size() <= kMaxActors, "too many vCPUs for a strategy");
   api_ = nullptr;
   core_ = {};
   recording_core_.reset();
   recording_platform_.reset();
   writer_.reset();
   memory_.release_to(memory_mark_);
-  events_due_.clear();
-  due_timers_.clear();
-  due_external_.clear();
-  due_outside_.clear();
-  due_notices_.clear();
-  occurrences_.clear();
+  actors_.reset();
+  locks_.reset();
+  due_.reset();
+  exploration_.reset(options.strategy, options.max_points);
+  plain_.reset();
+  soft_resets_.reset();
+  consoles_.reset({options.on_console, options.on_console_bytes});
   context_ = {};
   prng_ = Prng(options.seed);
-  current_ = on_processor_ = nullptr;
-  cutting_ = finished_ = fair_ = any_resetting_ = prepared_ = line_seen_ = saved_ = false;
-  runnable_ = 0;
-  waiters_ = 0;
-  next_ = 0;
-  turn_ = 0;
-  turns_ = actor_runs_ = 0;
-  recorded_input_ = 0;
-  idle_yields_ = 0;
+  current_ = nullptr;
+  cutting_ = finished_ = prepared_ = false;
+  actor_runs_ = 0;
   if (invariants_.empty()) invariants_ = make_invariants();
-  point_limit_ = options.max_points;
-  counts_occurrences_ = strategy_ != nullptr && strategy_->wants_occurrence();
   fibers_follow_ =
-      strategy_ != nullptr && only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
-  drive_until_free_ = nullptr;
-  shared_holders_.clear();
+      exploring() && only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
   outcome_ = {};
-  for (Domain& domain : domains_) {
-    domain.ended = domain.resetting = false;
-    domain.partial_line.clear();
-  }
-  for (const auto& actor : actors_) {
-    actor->core_runnable = actor->in_entry = actor->ended = actor->paused = false;
-    actor->waiting = nullptr;
-    actor->at = PointOp::kGuest;
-    if (actor->fiber) actor->fiber->abandon();
-  }
+  for (Domain& domain : domains_) domain.ended = domain.resetting = false;
 }
 
 // What the toolstack tells a guest of its rings; their ports are those that the core reserves.
@@ -165,25 +143,19 @@ void Machine::create_domains() {
     const Status made = api_->create_domain(config);
     XS_CHECK_MSG(made.has_value(), made ? "" : made.error().message);
     if (domain.config->platform != GuestPlatform::kBare) set_toolstack_params(domain);
-    actors_[domain.vcpus[0]]->core_runnable = true;
-    refresh(*actors_[domain.vcpus[0]]);
+    actors_.set_runnable(actors_[domain.vcpus[0]], true);
   }
 }
 
 void Machine::start() {
   create_domains();
-  for (uint32_t i = 0; i < scenario_.events.size(); ++i) {
-    events_due_.arm({DueKind::kExternal, {}, i}, scenario_.events[i].at);
-  }
-  for (uint32_t i = 0; i < scenario_.inputs.size(); ++i) {
-    events_due_.arm({DueKind::kInput, {}, i}, scenario_.inputs[i].at);
-  }
+  due_.arm_scenario();
   start_guests();
 }
 
 Status Machine::prepare() {
   prepared_ = true;
-  current_ = actors_[0].get();
+  current_ = &actors_[0];
   make_core();
   if (options_.from != nullptr) {
     try {
@@ -197,9 +169,8 @@ Status Machine::prepare() {
 }
 
 void Machine::set_strategy(Strategy& strategy) {
-  XS_CHECK(strategy_ != nullptr);
-  options_.strategy = strategy_ = &strategy;
-  counts_occurrences_ = strategy.wants_occurrence();
+  exploration_.set_strategy(strategy);
+  options_.strategy = &strategy;
 }
 
 Outcome Machine::run() {
@@ -241,52 +212,32 @@ void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
   if (domain.ended) return;
   domain.ended = true;
   domain.reason = reason;
-  flush_console(domain);
+  consoles_.flush(domain.id);
   for (const ActorId id : domain.vcpus) {
-    actors_[id]->ended = true;
-    refresh(*actors_[id]);
+    actors_[id].ended = true;
+    refresh(actors_[id]);
   }
   if (writer_) writer_->write(traces::Exit{domain.id, reason});
   domain_ended(domain);
   if (all_ended()) finished_ = true;
 }
 
-// The machine is the toolstack too: it lets a domain run on after a soft reset where its configuration says so.
-void Machine::pause_for_soft_reset(Domain& domain) {
-  domain.resetting = any_resetting_ = true;
-  for (const ActorId id : domain.vcpus) {
-    actors_[id]->paused = true;
-    refresh(*actors_[id]);
-  }
-}
-
-void Machine::soft_reset_paused() {
-  any_resetting_ = false;
-  for (Domain& domain : domains_) {
-    if (!domain.resetting) continue;
-    const auto inside = [&](ActorId id) { return actors_[id]->in_entry; };
-    if (std::any_of(domain.vcpus.begin(), domain.vcpus.end(), inside)) {
-      any_resetting_ = true;
-      continue;
-    }
-    domain.resetting = false;
-    const int result = as_actor(*actors_[0], [&] { return api_->soft_reset(domain.id); });
+void Machine::finish_soft_resets() {
+  soft_resets_.finish(domains_, [this](Domain& domain) {
+    const int result = as_actor(actors_[0], [&] { return api_->soft_reset(domain.id); });
     XS_CHECK(result == 0);
-    for (const ActorId id : domain.vcpus) {
-      actors_[id]->paused = false;
-      refresh(*actors_[id]);
-    }
-  }
+  });
 }
 
 void Machine::account_ends() {
   outcome_.virtual_ns = context_.time.v;
   outcome_.instructions = total_instructions();
   for (Domain& domain : domains_) {
-    flush_console(domain);
+    consoles_.flush(domain.id);
     outcome_.ends.push_back(
         {domain.id, domain.config->name, domain.ended ? reason_name(domain.reason) : "still running"});
   }
+  outcome_.console = consoles_.take_lines();
   if (writer_) writer_->flush();
   if (!outcome_.saved) check_expectations();
 }
@@ -317,30 +268,7 @@ void Machine::check_expectations() {
 
 void Machine::console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text) {
   if (writer_) writer_->write(traces::Console{domain.id, channel, text});
-  if (options_.on_console_bytes) {
-    options_.on_console_bytes({reinterpret_cast<const char*>(text.data()), text.size()});
-  }
-  for (const std::byte byte : text) {
-    const char c = static_cast<char>(byte);
-    if (c == '\n') {
-      end_line(domain);
-    } else if (c != '\r') {
-      domain.partial_line.push_back(c);
-    }
-  }
-}
-
-void Machine::flush_console(Domain& domain) {
-  if (!domain.partial_line.empty()) end_line(domain);
-}
-
-void Machine::end_line(Domain& domain) {
-  outcome_.console.push_back({domain.id, domain.config->name, std::move(domain.partial_line)});
-  domain.partial_line.clear();
-  if (options_.on_console) {
-    options_.on_console(domains_.size() > 1 ? domain.config->name + ": " + outcome_.console.back().text
-                                            : outcome_.console.back().text);
-  }
+  consoles_.put(domain.id, text);
 }
 
 void Machine::fail(FailureKind kind, std::string message, std::string where, std::string report) {
@@ -349,8 +277,6 @@ void Machine::fail(FailureKind kind, std::string message, std::string where, std
   outcome_.failure = Failure{kind, std::move(message), std::move(where), std::move(report)};
 }
 
-VirtualNs Machine::slice_deadline() const {
-  return std::min(events_due_.next(), VirtualNs{scenario_.time_limit.v + 1});
-}
+VirtualNs Machine::slice_deadline() const { return std::min(due_.next(), VirtualNs{scenario_.time_limit.v + 1}); }
 
 }  // namespace xensim::sim

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,16 +14,21 @@
 #include <vector>
 
 #include "models/base/prng.h"
-#include "models/pc/load/memory_layout.h"
 #include "models/xen/api/core.h"
 #include "models/xen/state/archive.h"
-#include "sim/machine/actor.h"
-#include "sim/machine/event_queue.h"
+#include "sim/machine/actors.h"
+#include "sim/machine/consoles.h"
+#include "sim/machine/domain.h"
+#include "sim/machine/due_work.h"
+#include "sim/machine/exploration.h"
 #include "sim/machine/invariants/invariants.h"
 #include "sim/machine/live_input.h"
+#include "sim/machine/locks.h"
 #include "sim/machine/machine_memory.h"
+#include "sim/machine/plain_turns.h"
 #include "sim/machine/ring_places.h"
 #include "sim/machine/snapshot/snapshot.h"
+#include "sim/machine/soft_resets.h"
 #include "sim/machine/strategy.h"
 #include "sim/machine/wall_limit.h"
 #include "sim/scenario/outcome.h"
@@ -61,20 +65,6 @@ class Machine : protected xen::Platform {
   ~Machine() override;
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
-
-  // One guest domain.
-  struct Domain {
-    DomId id;
-    const GuestConfig* config = nullptr;
-    Maddr ram;  // the guest's memory as one block: `pieces` say where the guest has it
-    std::vector<pc::MemoryPiece> pieces;
-    uint64_t bytes = 0;  // of the block
-    bool ended = false;
-    xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;
-    bool resetting = false;  // it has asked for a soft reset, which waits until its vCPUs are out of the core
-    std::vector<ActorId> vcpus;
-    std::string partial_line;
-  };
 
   // Back to the beginning, for another run under `strategy`, `seed` and `sink`.
   virtual void reset(const MachineOptions& options);
@@ -138,8 +128,8 @@ class Machine : protected xen::Platform {
   void notify_from_outside(DomId dom, Port port);
 
   // --- services for backends
-  bool exploring() const { return strategy_ != nullptr; }
-  Actor& actor_of(VcpuRef vcpu) { return *actors_[domain_of(vcpu.dom).vcpus.at(vcpu.vcpu.v)]; }
+  bool exploring() const { return exploration_.on(); }
+  Actor& actor_of(VcpuRef vcpu) { return actors_[domain_of(vcpu.dom).vcpus.at(vcpu.vcpu.v)]; }
   Domain& domain_of(DomId id);
   // Asks the strategy at a point of the running actor: true, another goes on.
   bool decide(const PointKey& key);
@@ -150,7 +140,6 @@ class Machine : protected xen::Platform {
   // On the running actor's fiber: leaves until the actor's next turn, to the main loop or to the next actor.
   void cut(const PointKey& key);
   void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
-  void flush_console(Domain& domain);
   void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
   // Fails the run, and says that the host's clock did.
   void fail_by_wall_limit();
@@ -159,7 +148,7 @@ class Machine : protected xen::Platform {
   VirtualNs time() const {
     return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction};
   }
-  void refresh(Actor& actor);  // its bit in the set of those that can run
+  void refresh(const Actor& actor) { actors_.refresh(actor); }
   traces::EventWriter* events() { return writer_ ? &*writer_ : nullptr; }
   // Until which time the running vCPU may go on without looking up.
   VirtualNs slice_deadline() const;
@@ -217,12 +206,11 @@ class Machine : protected xen::Platform {
   xen::Flavour flavour_;
   const RingPlaces rings_;
   MachineMemory memory_;
-  std::vector<std::unique_ptr<Actor>> actors_;  // by ActorId; 0 is the machine
+  Actors actors_;  // 0 is the machine
   std::vector<Domain> domains_;
 
   // --- glue
   MachineOptions options_;
-  Strategy* strategy_ = nullptr;
   std::optional<traces::EventWriter> writer_;
   std::optional<traces::RecordingPlatform> recording_platform_;
   std::optional<traces::RecordingCore> recording_core_;
@@ -231,7 +219,7 @@ class Machine : protected xen::Platform {
 
   // --- volatile
   RunContext context_;
-  EventQueue events_due_;
+  DueWork due_;
   Prng prng_{0};
   Actor* current_ = nullptr;
   bool cutting_ = false;
@@ -245,20 +233,14 @@ class Machine : protected xen::Platform {
   void start();
   Status restore(const Snapshot& snapshot);
   bool has_core_of_guests() const;
-  bool snapshot_is_due() const;
   void take_snapshot();
   void fields(xen::StateArchive& ar);
-  void due_fields(xen::StateArchive& ar);
   void domain_fields(xen::StateArchive& ar);
   void outcome_fields(xen::StateArchive& ar);
   void trace_fields(xen::StateArchive& ar);
-  void timer_field(xen::StateArchive& ar, xen::TimerId& timer);
-  void timer_or_index(xen::StateArchive& ar, DueId& id);
-  void port_fields(xen::StateArchive& ar, const char* name, std::vector<std::pair<DomId, Port>>& ports);
   void set_toolstack_params(const Domain& domain);
   void round_trip_core();
   void check_invariants(bool at_end);
-  bool anyone_inside() const;
   void main_loop();
   void explore_loop();
   void plain_loop();
@@ -268,59 +250,36 @@ class Machine : protected xen::Platform {
   void run_work(Actor& actor);
   static void work_entry(void* machine);
   void timer_work();
+  void outside_work();
+  void take_due();
   void take_typed();
   void apply_input(const ConsoleInput& input);
   bool wait_for_input();
-  void outside_work();
-  void take_due();
   bool idle();
   void nothing_to_run();
   void drain();
   void finish(Actor& actor);
   void drain_after_failure() noexcept;
-  void end_line(Domain& domain);
   void pass_idle_yield();
   bool out_of_wall_time();
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
-  void wake_waiters(const xen::LockState& lock);
   void drive_owner(xen::LockState& lock);
-  void account_steal(Actor& next);
-  void pause_for_soft_reset(Domain& domain);
-  void soft_reset_paused();
+  void finish_soft_resets();
   void account_ends();
   void check_expectations();
   bool all_ended() const;
 
-  Actor* timers_ = nullptr;
-  Actor* outside_ = nullptr;
-  std::vector<xen::TimerId> due_timers_;
-  std::vector<uint32_t> due_external_;
-  std::vector<std::pair<DomId, Port>> due_outside_;  // services that a guest has notified
-  std::vector<std::pair<DomId, Port>> due_notices_;  // guests that the machine notifies
-  uint64_t runnable_ = 0;                            // a bit an actor; actors beyond 63 only in plain runs
-  unsigned waiters_ = 0;                             // actors that wait for a lock
-  unsigned next_ = 0;
-  uint64_t turns_ = 0;         // of the plain loop
-  size_t turn_ = 0;            // the actor whose turn it was last in the plain loop
-  uint64_t actor_runs_ = 0;    // turns of any actor
-  uint32_t idle_yields_ = 0;   // in a row, of a vCPU that is alone to run while nothing falls due
-  size_t recorded_input_ = 0;  // the next of those that a trace recorded
+  Locks locks_;
+  Exploration exploration_;
+  PlainTurns plain_;
+  SoftResets soft_resets_;
+  Consoles consoles_;
   std::vector<std::unique_ptr<Invariant>> invariants_;
-  bool fair_ = false;
-  bool any_resetting_ = false;
+  uint64_t actor_runs_ = 0;  // turns of any actor
   bool prepared_ = false;
-  bool line_seen_ = false;  // the snapshot that waits for a line of the console is due
-  bool saved_ = false;
-  bool counts_occurrences_ = false;  // the strategy wants them
-  bool fibers_follow_ = false;       // may they, in this run?
-  Actor* on_processor_ = nullptr;    // a plain run with stolen time: the vCPU that ran last
-  uint64_t point_limit_ = 0;
-  xen::LockState* drive_until_free_ = nullptr;
-  static constexpr uint32_t kSharedLock = 1u << 31;
-  std::vector<std::pair<xen::LockState*, ActorId>> shared_holders_;
+  bool fibers_follow_ = false;  // in this run a fiber may be switched to without the main loop between
   uint64_t memory_mark_ = 0;
-  std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;
 };
 
 }  // namespace xensim::sim

@@ -1,21 +1,9 @@
 // The machine's loop: who runs next in an exploration, what it means when nobody can run, and how a run ends.
 #include <fmt/format.h>
 
-#include <utility>
-
 #include "sim/machine/machine.h"
 
 namespace xensim::sim {
-
-void Machine::refresh(Actor& actor) {
-  if (actor.id >= kMaxActors) return;
-  const uint64_t bit = uint64_t{1} << actor.id;
-  if (actor.can_run()) {
-    runnable_ |= bit;
-  } else {
-    runnable_ &= ~bit;
-  }
-}
 
 void Machine::run_actor(Actor& actor) {
   become(actor);
@@ -30,8 +18,8 @@ void Machine::run_actor(Actor& actor) {
 }
 
 bool Machine::idle() {
-  if (events_due_.empty()) return false;
-  const VirtualNs due = events_due_.next();
+  if (!due_.anything_later()) return false;
+  const VirtualNs due = due_.next();
   if (due > scenario_.time_limit) return false;
   if (due > context_.time) context_.time = due;
   take_due();
@@ -50,7 +38,7 @@ void Machine::nothing_to_run() {
          fmt::format("d{}v{} port {}", first.vcpu.dom.v, first.vcpu.vcpu.v, first.port.v));
     return;
   }
-  if (!events_due_.empty()) {
+  if (due_.anything_later()) {
     fail(FailureKind::kNoProgress,
          fmt::format("no end within the time limit of {} ns: all vCPUs wait for later", scenario_.time_limit.v), "");
     return;
@@ -64,32 +52,31 @@ void Machine::nothing_to_run() {
 
 void Machine::explore_loop() {
   current_ = nullptr;
-  next_ = default_choice({0, {}, 0, runnable_, kNowhere, 0});
+  exploration_.set_next(default_choice({0, {}, 0, actors_.runnable(), kNowhere, 0}));
   const PointKey blocked{PointOp::kBlocked, 0, nullptr};
   while (!finished_) {
-    if (any_resetting_) [[unlikely]]
-      soft_reset_paused();
-    if (runnable_ == 0) {
+    if (soft_resets_.any()) [[unlikely]]
+      finish_soft_resets();
+    if (actors_.runnable() == 0) {
       if (!idle()) return nothing_to_run();
       continue;
     }
-    if (((runnable_ >> next_) & 1) == 0) {
+    if (!actors_.is_runnable(exploration_.next())) {
       // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
       const bool known = current_ != nullptr;
-      Choice choice{outcome_.points, context_.time, known ? current_->id : 0u, runnable_, blocked, 0};
-      if (counts_occurrences_ && known) choice.occurrence = ++occurrences_[{current_->id, "blocked"}];
-      next_ = fair_ ? next_runnable(runnable_, choice.current) : strategy_->choose(choice);
+      exploration_.decide_blocked(
+          {outcome_.points, context_.time, known ? current_->id : 0u, actors_.runnable(), blocked, 0}, known);
     }
-    if (outcome_.points >= point_limit_ && fair_) {
+    if (exploration_.spent(outcome_.points)) {
       fail(FailureKind::kNoProgress,
            fmt::format("a fair schedule brings no end within {} scheduling points", options_.max_points),
-           actors_[next_]->label);
+           actors_[exploration_.next()].label);
       return;
     }
-    run_actor(*actors_[next_]);
-    if (context_.time >= events_due_.next()) take_due();
-    if (current_->can_run() && next_ == current_->id && current_->at == PointOp::kBlocked) {
-      next_ = next_runnable(runnable_, current_->id);
+    run_actor(actors_[exploration_.next()]);
+    if (context_.time >= due_.next()) take_due();
+    if (current_->can_run() && exploration_.next() == current_->id && current_->at == PointOp::kBlocked) {
+      exploration_.set_next(next_runnable(actors_.runnable(), current_->id));
     }
   }
 }
@@ -101,7 +88,7 @@ void Machine::drain() {
 
 void Machine::finish(Actor& actor) {
   if (!actor.in_entry || actor.fiber->done()) return;
-  if (std::exchange(actor.waiting, nullptr) != nullptr) --waiters_;
+  locks_.stop_waiting(actor);
   as_actor(actor, [&] {
     if (actor.info.kind == ActorKind::kVcpu) {
       finish_entry(actor);

@@ -139,14 +139,13 @@ std::pair<uint64_t, uint32_t> Machine::wallclock_base() { return {scenario_.cloc
 
 void Machine::arm_timer(xen::TimerId id, VirtualNs deadline) {
   point(named_point("arm_timer"));
-  events_due_.arm({DueKind::kXenTimer, id, 0}, deadline);
+  due_.arm({DueKind::kXenTimer, id, 0}, deadline);
   deadline_moved();
 }
 
 void Machine::cancel_timer(xen::TimerId id) {
   point(named_point("cancel_timer"));
-  events_due_.cancel({DueKind::kXenTimer, id, 0});
-  std::erase(due_timers_, id);
+  due_.cancel_timer(id);
 }
 
 void Machine::kick(VcpuRef vcpu) {
@@ -157,8 +156,7 @@ void Machine::kick(VcpuRef vcpu) {
 void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
   point(named_point("set_runnable"));
   Actor& actor = actor_of(vcpu);
-  actor.core_runnable = runnable;
-  refresh(actor);
+  actors_.set_runnable(actor, runnable);
   runnable_changed(actor);
 }
 
@@ -167,7 +165,7 @@ void Machine::yield(VcpuRef vcpu) {
   if (exploring()) return;
   const auto waits = [this](const auto& actor) { return actor.get() != current_ && actor->can_run(); };
   if (std::any_of(actors_.begin(), actors_.end(), waits)) {
-    idle_yields_ = 0;
+    plain_.end_idle_yields();
     return end_turn(vcpu);
   }
   pass_idle_yield();
@@ -176,12 +174,8 @@ void Machine::yield(VcpuRef vcpu) {
 // Nobody else can run: a guest that goes on yielding waits for what is due, or for the time. It comes there in few
 // steps, and not by executing some dozen instructions a yield.
 void Machine::pass_idle_yield() {
-  constexpr uint32_t kFreeYields = 64;
   constexpr uint64_t kIdleYieldNs = 100'000;  // of each that follows, unless something falls due before
-  if (idle_yields_ < kFreeYields) {
-    ++idle_yields_;
-    return;
-  }
+  if (!plain_.idle_yield_passes_time()) return;
   const VirtualNs deadline = slice_deadline();
   const VirtualNs now = time();
   if (deadline > now) advance_time(std::min(deadline.v - now.v, kIdleYieldNs));
@@ -191,18 +185,13 @@ void Machine::pass_idle_yield() {
 // Services of the machine run on the outside actor, once per notification that is not yet served.
 void Machine::outside_event(DomId dom, Port port) {
   point(named_point("outside_event"));
-  const std::pair notified(dom, port);
-  if (std::find(due_outside_.begin(), due_outside_.end(), notified) != due_outside_.end()) return;
-  due_outside_.push_back(notified);
-  outside_->core_runnable = true;
-  refresh(*outside_);
-  runnable_changed(*outside_);
+  if (due_.guest_notified(dom, port)) runnable_changed(due_.outside());
 }
 
 void Machine::shutdown(DomId dom, xen::ShutdownReason reason) {
   Domain& domain = domain_of(dom);
   const bool resumes = domain.config->soft_reset_resumes || flavour_.soft_reset_in_place;
-  if (reason == xen::ShutdownReason::kSoftReset && resumes) return pause_for_soft_reset(domain);
+  if (reason == xen::ShutdownReason::kSoftReset && resumes) return soft_resets_.pause(domain);
   end_domain(domain, reason);
 }
 
@@ -210,19 +199,12 @@ void Machine::console_write(DomId dom, xen::ConsoleChannel channel, std::span<co
   console_bytes(domain_of(dom), channel, text);
 }
 
-// A lock's word: 0, free; n + 1, held by actor n; kShared + n, held by n readers (shared_holders_ says which).
 void Machine::wait_for(xen::LockState& lock, bool exclusive) {
-  const auto is_free = [&] {
-    const uint32_t word = lock.word.load(std::memory_order_relaxed);
-    return word == 0 || (!exclusive && (word & kSharedLock) != 0);
-  };
-  while (!is_free()) {
-    XS_CHECK_MSG(lock.word.load(std::memory_order_relaxed) != current_->id + 1u,
+  while (!Locks::is_free(lock, exclusive)) {
+    XS_CHECK_MSG(!Locks::is_writer(lock, *current_),
                  fmt::format("{} takes {} twice", current_->label, xen::site_name(lock.site)));
     if (cutting_) {
-      current_->waiting = &lock;
-      ++waiters_;
-      refresh(*current_);
+      locks_.wait(*current_, lock);
       cut(site_point(PointOp::kLock, lock.site));
     } else {
       drive_owner(lock);
@@ -233,55 +215,34 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
 void Machine::lock(xen::LockState& lock) {
   point(site_point(PointOp::kLock, lock.site));
   wait_for(lock, true);
-  lock.word.store(current_->id + 1u, std::memory_order_relaxed);
+  Locks::take(lock, *current_);
 }
 
 bool Machine::try_lock(xen::LockState& lock) {
   point(site_point(PointOp::kTryLock, lock.site));
-  if (lock.word.load(std::memory_order_relaxed) != 0) return false;
-  lock.word.store(current_->id + 1u, std::memory_order_relaxed);
-  return true;
+  return Locks::try_take(lock, *current_);
 }
 
 void Machine::unlock(xen::LockState& lock) {
-  lock.word.store(0, std::memory_order_relaxed);
+  Locks::release(lock);
   after_unlock(lock);
 }
 
 void Machine::lock_shared(xen::LockState& lock) {
   point(site_point(PointOp::kLock, lock.site));
   wait_for(lock, false);
-  const uint32_t readers = lock.word.load(std::memory_order_relaxed) & ~kSharedLock;
-  lock.word.store(kSharedLock | (readers + 1), std::memory_order_relaxed);
-  shared_holders_.emplace_back(&lock, current_->id);
+  locks_.take_shared(lock, *current_);
 }
 
 void Machine::unlock_shared(xen::LockState& lock) {
-  const auto held = std::find(shared_holders_.begin(), shared_holders_.end(), std::pair(&lock, current_->id));
-  XS_CHECK(held != shared_holders_.end());
-  shared_holders_.erase(held);
-  const uint32_t readers = (lock.word.load(std::memory_order_relaxed) & ~kSharedLock) - 1;
-  lock.word.store(readers == 0 ? 0 : kSharedLock | readers, std::memory_order_relaxed);
+  locks_.release_shared(lock, *current_);
   after_unlock(lock);
-}
-
-void Machine::wake_waiters(const xen::LockState& lock) {
-  for (const auto& actor : actors_) {
-    if (actor->waiting != &lock) continue;
-    actor->waiting = nullptr;
-    --waiters_;
-    refresh(*actor);
-  }
 }
 
 void Machine::after_unlock(xen::LockState& lock) {
   if (exploring()) {
-    if (waiters_ != 0) [[unlikely]]
-      wake_waiters(lock);
-    if (drive_until_free_ == &lock) {
-      cut(site_point(PointOp::kUnlock, lock.site));
-      return;
-    }
+    locks_.wake_waiters(lock);
+    if (locks_.is_driven(lock)) return cut(site_point(PointOp::kUnlock, lock.site));
   }
   point(site_point(PointOp::kUnlock, lock.site));
 }

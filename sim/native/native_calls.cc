@@ -162,7 +162,7 @@ void NativeMachine::guest_pause(Vcpu& vcpu, const char* name) {
 void NativeMachine::guest_start_vcpu(Vcpu& vcpu, unsigned number) {
   Domain& domain = domains_[vcpu.actor->domain];
   if (number >= domain.vcpus.size()) return;  // no such local APIC: the IPI goes nowhere
-  Vcpu& other = vcpu_of(*actors_[domain.vcpus[number]]);
+  Vcpu& other = vcpu_of(actors_[domain.vcpus[number]]);
   if (other.started) guest_failed(vcpu, fmt::format("vCPU {} was started twice", number));
   start_fiber(other);
   as_actor(*vcpu.actor, [&] { api_->wake(other.actor->info.vcpu, true); });

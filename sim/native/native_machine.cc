@@ -71,7 +71,7 @@ Status NativeMachine::load_guests() {
 
 void NativeMachine::make_vcpus(Domain& domain, std::byte* stacks) {
   for (size_t v = 0; v < domain.vcpus.size(); ++v) {
-    Actor& actor = *actors_[domain.vcpus[v]];
+    Actor& actor = actors_[domain.vcpus[v]];
     actor.fiber = std::make_unique<Fiber>();
     Vcpu& vcpu = vcpus_[actor.id];
     vcpu.machine = this;
@@ -105,7 +105,7 @@ void NativeMachine::reset(const MachineOptions& options) {
 }
 
 void NativeMachine::start_guests() {
-  for (Domain& domain : domains_) start_fiber(vcpu_of(*actors_[domain.vcpus[0]]));
+  for (Domain& domain : domains_) start_fiber(vcpu_of(actors_[domain.vcpus[0]]));
 }
 
 void NativeMachine::start_fiber(Vcpu& vcpu) {

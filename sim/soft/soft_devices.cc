@@ -170,11 +170,11 @@ DueId SoftDomain::due_id(uint32_t timer) const {
 }
 
 void SoftDomain::arm(uint32_t timer, VirtualNs deadline) {
-  machine_.events_due_.arm(due_id(timer), deadline);
+  machine_.due_.arm(due_id(timer), deadline);
   limit_slice();
 }
 
-void SoftDomain::cancel(uint32_t timer) { machine_.events_due_.cancel(due_id(timer)); }
+void SoftDomain::cancel(uint32_t timer) { machine_.due_.cancel(due_id(timer)); }
 
 void SoftDomain::console_output(pc::ConsoleSource source, uint8_t byte) {
   const auto channel =

@@ -43,8 +43,8 @@ Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_
   std::sort(self->points_.begin(), self->points_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
   for (const ActorId id : self->domain().vcpus) {
-    machine.actors_[id]->fiber = std::make_unique<Fiber>();
-    self->vcpus_.emplace_back().actor = machine.actors_[id].get();
+    machine.actors_[id].fiber = std::make_unique<Fiber>();
+    self->vcpus_.emplace_back().actor = &machine.actors_[id];
   }
   return self;
 }
@@ -52,7 +52,7 @@ Result<std::unique_ptr<SoftDomain>> SoftDomain::make(SoftMachine& machine, size_
 SoftDomain::~SoftDomain() = default;
 
 VcpuRef SoftDomain::ref(VcpuId vcpu) const { return {domain().id, vcpu}; }
-Machine::Domain& SoftDomain::domain() const { return machine_.domains_[index_]; }
+Domain& SoftDomain::domain() const { return machine_.domains_[index_]; }
 
 uint32_t SoftDomain::apic_id_step() const { return machine_.flavour_.apic_id_is_vcpu ? 1 : 2; }
 

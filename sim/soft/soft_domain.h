@@ -113,7 +113,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   // The guest's memory there; empty where it has none.
   std::span<std::byte> memory_at(Gpa gpa, uint64_t bytes) const;
   Result<CpuRegs> place() const;
-  Machine::Domain& domain() const;
+  Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
   void sync(VcpuId vcpu);
   void leave_guest(VcpuId vcpu);

@@ -20,14 +20,9 @@ class NoSink final : public traces::EventSink {
 
 }  // namespace
 
-bool Machine::snapshot_is_due() const {
-  if (saved_) return false;
-  return options_.snapshot->at ? context_.time >= *options_.snapshot->at : line_seen_;
-}
-
 void Machine::take_snapshot() {
-  XS_CHECK(can_be_saved() && !exploring() && !anyone_inside());
-  saved_ = true;
+  XS_CHECK(can_be_saved() && !exploring() && !actors_.anyone_inside());
+  plain_.set_saved();
   Snapshot snapshot;
   snapshot.time = context_.time;
   xen::StateWriter ar;

@@ -28,69 +28,87 @@ struct Struct {
   const char* sources[2];
   const char* prefix;
   Reasons not_saved;
+  bool whole =
+      true;  // the sources do nothing else; or only what their functions ...field(ar) and ...fields(ar) say counts
 };
 
 const Struct kStructs[] = {
     {"Machine",
-     "machine.h",
-     {"snapshot/machine_fields.cc", "snapshot/machine_snapshot.cc"},
+     "machine/machine.h",
+     {"machine/snapshot/machine_fields.cc", "machine/snapshot/machine_snapshot.cc"},
      "",
      {{"scenario_", kFixed},
       {"flavour_", kFixed},
       {"rings_", kFixed},
       {"options_", kGlue},
-      {"strategy_", kGlue},
       {"recording_platform_", kGlue},
       {"recording_core_", kGlue},
       {"api_", kGlue},
-      {"timers_", kFixed},
-      {"outside_", kFixed},
       {"invariants_", kFixed},
       {"memory_mark_", kFixed},
       {"cutting_", kOfTurn},
-      {"waiters_", kOfTurn},
-      {"drive_until_free_", kOfTurn},
-      {"shared_holders_", kOfTurn},
-      {"next_", kExploring},
-      {"fair_", kExploring},
-      {"counts_occurrences_", kExploring},
-      {"occurrences_", kExploring},
-      {"point_limit_", kExploring},
+      {"locks_", kOfTurn},
+      {"exploration_", kExploring},
       {"fibers_follow_", kExploring},
       {"finished_", "a machine that has ended is not saved"},
       {"prepared_", "true of each machine that runs"},
-      {"saved_", "of this run: whether it has been saved"},
-      {"prompt_seen_", "of this run: whether it is to be saved now"},
-      {"actor_runs_", "counts when the core is to be saved and restored, a test of the core's"},
-      {"runnable_", kDerived}}},
+      {"actor_runs_", "counts when the core is to be saved and restored, a test of the core's"}}},
+    {"Actors", "machine/actors.h", {"machine/actors.cc", "machine/actors.h"}, "", {{"runnable_", kDerived}}, false},
+    {"DueWork",
+     "machine/due_work.h",
+     {"machine/due_work.cc", "machine/due_work.h"},
+     "",
+     {{"actors_", "the table has its own fields"}, {"scenario_", kFixed}, {"timers_", kFixed}, {"outside_", kFixed}},
+     false},
+    {"PlainTurns",
+     "machine/plain_turns.h",
+     {"machine/plain_turns.cc", "machine/plain_turns.h"},
+     "",
+     {{"saved_", "of this run: whether it has been saved"},
+      {"line_seen_", "of this run: whether it is to be saved now"}},
+     false},
+    {"SoftResets",
+     "machine/soft_resets.h",
+     {"machine/soft_resets.cc", "machine/soft_resets.h"},
+     "",
+     {{"actors_", "the table has its own fields"}},
+     false},
+    {"Consoles",
+     "machine/consoles.h",
+     {"machine/consoles.cc", "machine/consoles.h"},
+     "",
+     {{"scenario_", kFixed}, {"listeners_", kGlue}},
+     false},
     {"Domain",
-     "machine.h",
-     {"snapshot/machine_fields.cc", "snapshot/machine_snapshot.cc"},
+     "machine/domain.h",
+     {"machine/snapshot/machine_fields.cc", "machine/snapshot/machine_snapshot.cc"},
      "domain.",
      {{"id", kFixed}, {"config", kFixed}, {"ram", kFixed}, {"pieces", kFixed}, {"bytes", kFixed}, {"vcpus", kFixed}}},
     {"Actor",
-     "actor.h",
-     {"snapshot/machine_fields.cc", "snapshot/machine_snapshot.cc"},
+     "machine/actor.h",
+     {"machine/actors.cc", "machine/actors.h"},
      "actor.",
      {{"id", kFixed},
       {"info", kFixed},
       {"label", kFixed},
       {"domain", kFixed},
       {"fiber", "no fiber has begun: each entry into the core is over"},
-      {"at", kExploring}}},
+      {"at", kExploring}},
+     false},
     {"Outcome",
-     "outcome.h",
-     {"snapshot/machine_fields.cc", "snapshot/machine_snapshot.cc"},
+     "scenario/outcome.h",
+     {"machine/snapshot/machine_fields.cc", "machine/snapshot/machine_snapshot.cc"},
      "outcome_.",
      {{"failure", "a machine that has failed is not saved"},
       {"wall_limited", "a machine that has failed is not saved"},
+      {"console", "Consoles has the lines until the run is over"},
       {"ends", kDerived},
       {"instructions", kDerived},
       {"virtual_ns", kDerived},
       {"trace_hash", kDerived}}},
     {"SoftDomain",
-     "soft_domain.h",
-     {"snapshot/soft_fields.cc", "snapshot/soft_fields.cc"},
+     "soft/soft_domain.h",
+     {"soft/soft_fields.cc", "soft/soft_fields.cc"},
      "",
      {{"machine_", kGlue},
       {"index_", kFixed},
@@ -100,8 +118,8 @@ const Struct kStructs[] = {
       {"core_asserts_", kOfTurn},
       {"running_vcpu_", kOfTurn}}},
     {"Vcpu",
-     "soft_domain.h",
-     {"snapshot/soft_fields.cc", "snapshot/soft_fields.cc"},
+     "soft/soft_domain.h",
+     {"soft/soft_fields.cc", "soft/soft_fields.cc"},
      "vcpu.",
      {{"domain", kFixed},
       {"actor", kFixed},
@@ -110,10 +128,10 @@ const Struct kStructs[] = {
       {"stopped_instructions", kOfTurn}}},
     {"Vcpu", "../models/x86/soft_cpu_impl.h", {"../models/x86/saved_cpu.cc", "../models/x86/saved_cpu.cc"}, "v.", {}},
     {"MsrFile", "../models/x86/msr.h", {"../models/x86/saved_cpu.cc", "../models/x86/saved_cpu.cc"}, "v.msrs.", {}},
-    {"DomainServices", "domain_services.h", {"domain_services.cc", "domain_services.cc"}, "", {}},
+    {"DomainServices", "soft/domain_services.h", {"soft/domain_services.cc", "soft/domain_services.cc"}, "", {}},
     {"EventQueue",
-     "event_queue.h",
-     {"event_queue.cc", "snapshot/machine_fields.cc"},
+     "machine/event_queue.h",
+     {"machine/event_queue.cc", "machine/due_work.cc"},
      "",
      {{"sequence_", "restored by arming in the same order"}}},
 };
@@ -122,7 +140,20 @@ bool mentions(const std::string& text, const std::string& name) {
   return std::regex_search(text, std::regex("(^|[^A-Za-z_0-9])" + name + "($|[^A-Za-z_0-9])"));
 }
 
-// The functions of a source that save or restore.
+// What stands in a source's functions of fields, one after another.
+std::string functions_of_fields(const std::string& text) {
+  static const std::regex head("fields?\\(xen::StateArchive& ar[^;{]*\\{");
+  std::string bodies;
+  for (auto found = std::sregex_iterator(text.begin(), text.end(), head); found != std::sregex_iterator(); ++found) {
+    size_t at = static_cast<size_t>(found->position() + found->length());
+    for (int depth = 1; depth > 0 && at < text.size(); ++at) {
+      depth += text[at] == '{' ? 1 : text[at] == '}' ? -1 : 0;
+      bodies.push_back(text[at]);
+    }
+  }
+  return bodies;
+}
+
 std::string source(const char* path) {
   return without_comments(read_source(std::string(XENSIM_SOURCE_DIR "/sim/") + path));
 }
@@ -130,7 +161,9 @@ std::string source(const char* path) {
 TEST_CASE("every field of the machine's structs is saved, or there is a reason") {
   for (const Struct& each : kStructs) {
     CAPTURE(each.name);
-    const std::string tables = source(each.sources[0]) + source(each.sources[1]);
+    const std::string sources = source(each.sources[0]) + source(each.sources[1]);
+    const std::string tables = each.whole ? sources : functions_of_fields(sources);
+    REQUIRE(!tables.empty());
     const auto names = data_members(source(each.header), each.name);
     REQUIRE(!names.empty());
     for (const std::string& name : names) {

@@ -1,0 +1,58 @@
+// Consoles: what guests write, as lines. All of a guest's channels make one stream.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/xen/state/archive.h"
+#include "sim/scenario/outcome.h"
+#include "sim/scenario/scenario.h"
+
+namespace xensim::sim {
+
+class Consoles {
+ public:
+  // A longer line is cut into pieces of this many bytes: one that a guest never ends would take all of the host's
+  // memory.
+  static constexpr size_t kMaxLine = 4096;
+
+  // Each may be empty.
+  struct Listeners {
+    std::function<void(const std::string&)> on_line;  // as it is complete; its guest's name first where there are more
+    std::function<void(std::string_view)> on_bytes;   // as they come
+  };
+
+  // A console for each guest of the scenario, which outlives this.
+  explicit Consoles(const Scenario& scenario) : scenario_(scenario), partial_(scenario.guests.size()) {}
+  // All empty; these hear what comes from now on.
+  void reset(Listeners listeners);
+
+  // Bytes of the domain's: '\n' ends a line, '\r' is left out.
+  void put(DomId dom, std::span<const std::byte> text);
+  // The domain writes no more: what it has begun is a line.
+  void flush(DomId dom);
+
+  // The line that the domain has begun.
+  const std::string& partial(DomId dom) const { return partial_.at(dom.v - 1u); }
+  // All lines so far, and the same to keep: none are left.
+  const std::vector<ConsoleLine>& lines() const { return lines_; }
+  std::vector<ConsoleLine> take_lines();
+
+  void partial_field(xen::StateArchive& ar, DomId dom);
+  void lines_field(xen::StateArchive& ar);
+
+ private:
+  void end_line(DomId dom);
+
+  const Scenario& scenario_;
+  Listeners listeners_;
+  std::vector<std::string> partial_;  // by domain index
+  std::vector<ConsoleLine> lines_;
+};
+
+}  // namespace xensim::sim

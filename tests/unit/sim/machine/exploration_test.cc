@@ -1,0 +1,95 @@
+// Exploration: what its strategy is asked, and when the schedule becomes fair instead.
+#include "sim/machine/exploration.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "models/base/check.h"
+
+using namespace xensim;
+using namespace xensim::sim;
+
+namespace {
+
+// Always the same actor; writes down what it was asked.
+class Always final : public Strategy {
+ public:
+  Always(unsigned actor, bool names) : actor_(actor), names_(names) {}
+  unsigned choose(const Choice& choice) override {
+    occurrences.push_back(choice.occurrence);
+    return actor_;
+  }
+  bool wants_occurrence() const override { return names_; }
+  std::vector<uint64_t> occurrences;
+
+ private:
+  unsigned actor_;
+  bool names_;
+};
+
+constexpr PointKey kHere{PointOp::kGuest, 0, "here"}, kThere{PointOp::kGuest, 0, "there"};
+Choice at(uint64_t step, unsigned current, const PointKey& key = kHere) {
+  return {step, VirtualNs{0}, current, 0b1110, key, 0};
+}
+
+}  // namespace
+
+TEST_CASE("the strategy decides, and whether another goes on is the answer") {
+  Always second(2, false);
+  Exploration exploration;
+  CHECK_FALSE(exploration.on());
+  exploration.reset(&second, 10);
+  CHECK(exploration.on());
+  CHECK(exploration.decide(at(1, 1)));
+  CHECK(exploration.next() == 2);
+  CHECK_FALSE(exploration.decide(at(2, 2)));
+  CHECK(second.occurrences == std::vector<uint64_t>{0, 0});
+}
+
+TEST_CASE("points are counted by actor and name where the strategy wants it") {
+  Always second(2, true);
+  Exploration exploration;
+  exploration.reset(&second, 100);
+  exploration.decide(at(1, 1));
+  exploration.decide(at(2, 1, kThere));
+  exploration.decide(at(3, 1));
+  exploration.decide(at(4, 2));
+  const PointKey blocked{PointOp::kBlocked, 0, nullptr};
+  exploration.decide_blocked(at(4, 2, blocked), true);
+  exploration.decide_blocked(at(4, 2, blocked), true);
+  exploration.decide_blocked(at(4, 0, blocked), false);
+  CHECK(second.occurrences == std::vector<uint64_t>{1, 1, 2, 1, 1, 2, 0});
+}
+
+TEST_CASE("after its points the schedule is fair, and after as many again the run is over") {
+  Always second(2, false);
+  Exploration exploration;
+  exploration.reset(&second, 3);
+  exploration.decide(at(1, 2));
+  exploration.decide(at(2, 2));
+  CHECK_FALSE(exploration.fair());
+  CHECK(exploration.decide(at(3, 2)));  // the third
+  CHECK(exploration.fair());
+  CHECK(exploration.next() == 3);  // round and round: not what the strategy says
+  CHECK(exploration.decide(at(4, 3)));
+  CHECK(exploration.next() == 1);
+  CHECK(second.occurrences.size() == 2);
+  CHECK_FALSE(exploration.spent(5));
+  CHECK(exploration.spent(6));
+  CHECK(exploration.decide(at(6, 1)));
+  CHECK(exploration.next() == 0);  // the machine
+  exploration.reset(&second, 3);
+  CHECK_FALSE(exploration.fair());
+}
+
+TEST_CASE("another strategy takes over, in an exploration alone") {
+  Always second(2, false), third(3, true);
+  Exploration exploration;
+  CHECK_THROWS_AS(exploration.set_strategy(third), CheckFailure);
+  exploration.reset(&second, 10);
+  exploration.set_strategy(third);
+  exploration.decide(at(1, 1));
+  CHECK(exploration.next() == 3);
+  CHECK(third.occurrences == std::vector<uint64_t>{1});
+}
