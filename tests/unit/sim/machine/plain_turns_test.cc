@@ -44,7 +44,7 @@ TEST_CASE_FIXTURE(Fixture, "what was recorded comes in its turn, once") {
     typed += '.';
     CHECK(plain.has_input_left(recorded) == (turn < 3));
   }
-  CHECK(typed == "ab..c.");
+  CHECK(typed == "ab..c..");
 }
 
 TEST_CASE_FIXTURE(Fixture, "the processor is taken from one that could go on") {

@@ -21,8 +21,8 @@ struct Struct {
 
 // Those of fields.h.
 constexpr Struct kStructs[] = {
-    {"RamRange", "core_api.h"},
-    {"DomainConfig", "core_api.h"},
+    {"RamRange", "api/core_api.h"},
+    {"DomainConfig", "api/core_api.h"},
     {"Domain", "domain.h"},
     {"HypercallRegs", "abi/regs.h"},
     {"Runstate", "vcpu.h"},
