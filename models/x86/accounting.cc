@@ -9,14 +9,14 @@
 #include <algorithm>
 
 #include "models/base/check.h"
-#include "models/x86/fast/live_state.h"
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
 
 // Decides whether blocks must be looked at one by one.
 void SoftCpu::attend() {
-  const bool interrupt = current_->interrupt && gate_.state().waiting == 0;
+  const bool interrupt = current_->interrupt && count_->waiting == 0;
   const bool look = stop_requested_ || exit_ || failure_ || engine_fails_ || current_->init_held || stepping_ ||
                     interrupt || current_->armed || current_->debug_hits != 0 || nmi_ready({loaded_}) ||
                     current_->owed_shadow || rep_pc_ != kNone;
@@ -27,9 +27,9 @@ void SoftCpu::attend() {
 // At each entry from the engine: brings up to date what blocks that ran the fast way left undone. Changes nothing where
 // it was called already.
 void SoftCpu::begin_hook() {
-  BlockGate::State& gate = gate_.state();
+  BlockCount& gate = *count_;
   if (gate.last == 0) return;
-  const bool repeat = gate.last == BlockGate::kRepeat;
+  const bool repeat = gate.last == BlockCount::kRepeat;
   top_ += repeat_given_ - gate.repeat_left;
   repeat_given_ = gate.repeat_left;
   block_ = repeat ? repeat_block_ : &blocks_.block_of(gate.last);
@@ -44,7 +44,7 @@ void SoftCpu::begin_hook() {
 void SoftCpu::end_hook() {
   const uint64_t total = current_->retired + open_;
   const uint64_t room = attention_ > total ? std::min<uint64_t>(attention_ - total, Block::kSlow - 1) : 0;
-  gate_.state().room = room;
+  count_->room = room;
   top_ = total + room;
 }
 
@@ -70,7 +70,8 @@ void SoftCpu::make_room() {
   if (blocks_.entries() > kMostBlocks) {
     flush_code();
     blocks_.clear();
-  } else if (finder_.half_full()) {
+    std::fill(recent_.begin(), recent_.end(), Recent{});
+  } else if (fast_ && fast_->code_half_full()) {
     // The engine drops all code by itself where it has no more room, and would not say so.
     flush_code();
   }
@@ -78,7 +79,7 @@ void SoftCpu::make_room() {
 
 void SoftCpu::flush_code() {
   engine_->flush_code();
-  finder_.forget_code();
+  if (fast_) fast_->code_flushed();
 }
 
 void SoftCpu::on_new_block(uint64_t pc, uint32_t size, uint32_t count) {
@@ -105,23 +106,42 @@ Block& SoftCpu::refreshed(Block* block, uint64_t pc, uint32_t size) {
   return scratch_;
 }
 
-// What the gate does not let pass.
-const void* SoftCpu::slow_block(void*, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
-                                const void* returns_to) {
-  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
-  if (cpu.on_repeat(pc, size_or_tag)) return returns_to;
-  cpu.begin_hook();
-  cpu.synced_ = false;
-  cpu.guarded([&] {
-    cpu.look_at_blocks();
-    cpu.calls_gate_ = BlockTable::is_tag(size_or_tag);
-    if (cpu.calls_gate_) {
-      cpu.on_slow_block(cpu.blocks_.block_of(size_or_tag));
+std::pair<void*, void*> SoftCpu::block_hook() {
+  if (fast_) return {const_cast<void*>(fast_->hook()), &fast_->state()};
+  return {reinterpret_cast<void*>(&SoftCpu::on_block), this};
+}
+
+// As block_gate.S, for calls as the engine makes them: a block's size stands in its call, and a table has its tag.
+void SoftCpu::on_block(void*, uint64_t pc, uint32_t size, void* user) {
+  auto& cpu = *static_cast<SoftCpu*>(user);
+  BlockCount& count = cpu.plain_count_;
+  Recent& recent = cpu.recent_[(pc ^ pc >> kRecentBits) & ((size_t{1} << kRecentBits) - 1)];
+  if (recent.pc == pc && recent.size == size && recent.block && recent.block->charge <= count.room &&
+      recent.block->tag != 0) {
+    count.room -= recent.block->charge;
+    count.last = recent.block->tag;
+    return;
+  }
+  if (cpu.on_repeat(pc, size)) return;
+  recent = {pc, size, cpu.blocks_.find(pc, size)};
+  cpu.slow_block(pc, size, nullptr);
+}
+
+// A block that is to be looked at. Where it goes on.
+const void* SoftCpu::slow_block(uint64_t pc, uint32_t size_or_tag, const void* returns_to) {
+  if (on_repeat(pc, size_or_tag)) return returns_to;
+  begin_hook();
+  synced_ = false;
+  guarded([&] {
+    look_at_blocks();
+    calls_gate_ = BlockTable::is_tag(size_or_tag);
+    if (calls_gate_) {
+      on_slow_block(blocks_.block_of(size_or_tag));
     } else {
-      returns_to = cpu.on_first_run(pc, size_or_tag, returns_to);
+      returns_to = on_first_run(pc, size_or_tag, returns_to);
     }
   });
-  cpu.end_hook();
+  end_hook();
   return returns_to;
 }
 
@@ -130,17 +150,7 @@ const void* SoftCpu::on_first_run(uint64_t pc, uint32_t size, const void* return
   // The engine does not tell of a block that it translates first in a run.
   if (!blocks_.find(pc, size)) on_new_block(pc, size, 0);
   Block& block = refreshed(blocks_.find(pc, size), pc, size);
-  if (!code_as_is_ && block.tag != 0 && call_sites_.renumber(returns_to, size, block.tag)) {
-    finder_.on_new_code(reinterpret_cast<uintptr_t>(returns_to));
-    const auto counting = block.charge != Block::kSlow                               ? BlockCode::Counting::kCharge
-                          : block.starts_with_rep() && block.special == Block::kNone ? BlockCode::Counting::kIterations
-                                                                                     : BlockCode::Counting::kGate;
-    if (point_hooks_.empty()) {
-      returns_to = block_code_.rewrite({static_cast<const uint8_t*>(returns_to), pc, block.tag, counting},
-                                       call_sites_.code_begin(), call_sites_.code_end());
-      calls_gate_ = true;
-    }
-  }
+  if (fast_) returns_to = fast_->take(block, returns_to, point_hooks_.empty(), calls_gate_);
   on_slow_block(block);
   return returns_to;
 }
@@ -151,7 +161,7 @@ void SoftCpu::on_slow_block(Block& block) {
   no_repeats();
   block_ = &block;
   if (exit_ || failure_ || engine_fails_) {
-    uc_emu_stop(engine_->get());
+    engine_->stop();
     return;
   }
   stepped_ = std::exchange(stepping_, false);
@@ -213,8 +223,8 @@ void SoftCpu::run_block(Block& block, uint64_t room) {
   if (left < 2) return;
   repeat_block_ = &block;
   repeat_given_ = std::min({left, room, limit_ - current_->retired}) - 1;
-  gate_.state().repeat_tag = block.tag;
-  gate_.state().repeat_left = repeat_given_;
+  count_->repeat_tag = block.tag;
+  count_->repeat_left = repeat_given_;
 }
 
 uint64_t SoftCpu::repeats_left(const Block& block) const {
@@ -283,26 +293,23 @@ bool SoftCpu::take_interrupt() {
 // Where IF is what keeps an interrupt away, blocks need no look until an instruction may set it. In long mode these are
 // few, and all call the gate; but a block that was left as it is does not.
 void SoftCpu::wait_for_if() {
-  if (!current_->interrupt || !calls_gate_ || !block_code_.all_reworked()) return;
+  if (!current_->interrupt || !fast_ || !calls_gate_ || !fast_->all_reworked()) return;
   if (!point_hooks_.empty()) return;  // blocks have tags, but are not reworked
   // No copy of the state for this: other modes come here at each block.
-  if (!live_env_) return;
-  const LiveState live(live_env_, engine_->layout());
-  if (live.long_mode() && !live.interrupts_on()) gate_.state().waiting = 1;
+  if (fast_->interrupts_closed_in_long_mode()) count_->waiting = 1;
 }
 
 // Ends that: who is called does not know what will happen to IF.
 void SoftCpu::look_at_blocks() {
-  if (gate_.state().waiting == 0) return;
-  gate_.state().waiting = 0;
+  if (count_->waiting == 0) return;
+  count_->waiting = 0;
   attend();
 }
 
-void SoftCpu::interrupts_may_open(BlockGate::State* state) {
-  auto& cpu = *static_cast<SoftCpu*>(state->program.owner);
-  cpu.begin_hook();
-  cpu.look_at_blocks();
-  cpu.end_hook();
+void SoftCpu::interrupts_may_open() {
+  begin_hook();
+  look_at_blocks();
+  end_hook();
 }
 
 uint32_t SoftCpu::index_in_block(uint64_t linear_rip) const {

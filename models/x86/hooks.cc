@@ -51,8 +51,9 @@ Status SoftCpu::add_hooks() {
     int instruction;
     void* user;
   };
+  const auto [block_function, block_user] = block_hook();
   const Row rows[] = {
-      {UC_HOOK_BLOCK, const_cast<void*>(gate_.hook()), 0, &gate_.state()},
+      {UC_HOOK_BLOCK, block_function, 0, block_user},
       {UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(&Hooks::new_block), 0, this},
       {UC_HOOK_INTR, reinterpret_cast<void*>(&Hooks::interrupt), 0, this},
       {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(&Hooks::invalid), 0, this},

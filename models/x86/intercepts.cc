@@ -88,7 +88,7 @@ void SoftCpu::stop(CpuExit exit) {
   exit_ = exit;
   write_back();
   attend();
-  uc_emu_stop(engine_->get());
+  engine_->stop();
 }
 
 void SoftCpu::deliver_event(const Event& event) {

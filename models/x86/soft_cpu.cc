@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/fast/fast_paths.h"
+#include "models/x86/fast/known_builds.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
@@ -20,22 +22,13 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       engine_(std::move(engine)),
       memory_(*engine_, *this, config.holes_read_zero),
       whole_blocks_(config.whole_blocks),
-      code_as_is_(config.code_as_is),
-      nmi_waits_for_exit_(config.nmi_waits_for_exit),
-      gate_({.owner = this,
-             .engine = engine_->get(),
-             .slow = &SoftCpu::slow_block,
-             .serve = &SoftCpu::serve_in_place,
-             .opens = &SoftCpu::interrupts_may_open,
-             .prove = &SoftCpu::prove_tlb,
-             .code_pages = memory_.code_pages(),
-             .find = &SoftCpu::find_block,
-             .fill = &SoftCpu::fill_tlb},
-            Engine::functions()),
-      call_sites_(gate_.hook(), &gate_.state()),
-      block_code_(gate_),
-      tlb_(engine_->layout(), memory_),
-      finder_(engine_->layout(), tlb_, call_sites_, gate_.state().functions.lookup) {
+      nmi_waits_for_exit_(config.nmi_waits_for_exit) {
+  if (!config.plain_engine) fast_ = FastPaths::make(*this, *engine_, memory_, why_plain_);
+  if (fast_) {
+    count_ = &fast_->count();
+  } else {
+    recent_.resize(size_t{1} << kRecentBits);
+  }
   for (unsigned i = 0; i < config.vcpus; ++i) {
     vcpus_.push_back(std::make_unique<Vcpu>(*engine_));
     vcpus_.back()->waiting_for_sipi = i != 0;
@@ -44,6 +37,8 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
 }
 
 SoftCpu::~SoftCpu() = default;
+
+std::string why_engine_is_plain() { return why_no_fast_paths(); }
 
 // Puts a vCPU into the engine. The engine's TLB holds the other's translations, which this one could have made by
 // itself where both use the same page tables in the same way: what either flushes is flushed for both. Else all of it
@@ -110,7 +105,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   done_ = open_ = 0;
   stepping_ = stepped_ = false;
   rep_pc_ = kNone;
-  gate_.state().last = 0;
+  count_->last = 0;
   look_at_blocks();
   attend();
   end_hook();
@@ -274,15 +269,15 @@ void SoftCpu::startup(VcpuId id, uint8_t vector) {
 }
 
 Status SoftCpu::map_memory(Gpa gpa, std::span<std::byte> host, bool writable) {
-  finder_.forget();
+  if (fast_) fast_->memory_moved();
   return memory_.map_ram(gpa.v, host, writable);
 }
 void SoftCpu::unmap_memory(Gpa gpa, uint64_t bytes) {
-  finder_.forget();
+  if (fast_) fast_->memory_moved();
   memory_.unmap(gpa.v, bytes);
 }
 Status SoftCpu::map_mmio(Gpa gpa, uint64_t bytes) {
-  finder_.forget();
+  if (fast_) fast_->memory_moved();
   return memory_.map_mmio(gpa.v, bytes);
 }
 void SoftCpu::invalidate_code(Gpa gpa, uint64_t bytes) { memory_.invalidate_code(gpa.v, bytes); }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "models/base/cpu.h"
 
@@ -25,13 +26,17 @@ struct SoftCpuConfig {
   // An NMI that waited for an IRET does not come right after it, but once the vCPU takes interrupts or does what a
   // hypervisor serves: a hypercall, CPUID, an MSR, a port, a device's memory, PAUSE, HLT.
   bool nmi_waits_for_exit = false;
-  // Translated code stays as the engine makes it: much slower, and the same. For tests of that.
-  bool code_as_is = false;
+  // The engine is used by its public interface alone: slower, and the same. Else the paths of models/x86/fast are used
+  // where why_engine_is_plain() has nothing to say and the engine's code is within reach.
+  bool plain_engine = false;
   bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 
 // vCPU 0 is as after power-up; the others wait for a SIPI, or for Cpu::set_regs, which also makes a vCPU ready to run.
 // kEnvironment: the Unicorn that is loaded will not do. `client` must outlive the CPU.
 Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfig& config);
+
+// Why no engine of this process has its fast paths (docs/software-cpu.md); empty: they are on.
+std::string why_engine_is_plain();
 
 }  // namespace xensim::x86

@@ -5,22 +5,20 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "models/x86/block_count.h"
 #include "models/x86/block_table.h"
 #include "models/x86/delivery.h"
-#include "models/x86/fast/block_code.h"
-#include "models/x86/fast/block_finder.h"
-#include "models/x86/fast/block_gate.h"
-#include "models/x86/fast/call_site.h"
-#include "models/x86/fast/engine_tlb.h"
+#include "models/x86/engine/physical_memory.h"
 #include "models/x86/msr.h"
 #include "models/x86/operands.h"
 #include "models/x86/soft_cpu.h"
 
 namespace xensim::x86 {
 
-class LiveState;
+class FastPaths;
 
 struct Vcpu {
   explicit Vcpu(const Engine& engine) : state(engine) {}
@@ -78,15 +76,12 @@ class SoftCpu final : public Cpu, public MmioSink {
   void mmio_begin() override;
   void access_failed() override;
 
-  const BlockCode& block_code() const { return block_code_; }
-  const BlockGate& gate() const { return gate_; }
-  const BlockFinder& finder() const { return finder_; }
-  const EngineTlb& tlb() const { return tlb_; }
-  // Instructions that were served without leaving their blocks.
-  uint64_t served_in_place() const { return served_in_place_; }
+  // nullptr: the engine is used plainly.
+  const FastPaths* fast() const { return fast_.get(); }
 
  private:
   friend struct Hooks;
+  friend class FastPaths;
   static constexpr uint64_t kNone = ~uint64_t{0};
 
   // soft_cpu.cc
@@ -102,21 +97,21 @@ class SoftCpu final : public Cpu, public MmioSink {
   void guarded(F&& body) noexcept;
 
   // accounting.cc
-  static const void* slow_block(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state,
-                                const void* returns_to);
+  std::pair<void*, void*> block_hook();  // UC_HOOK_BLOCK's callback and its argument
+  static void on_block(void* uc, uint64_t pc, uint32_t size, void* user);
+  const void* slow_block(uint64_t pc, uint32_t size_or_tag, const void* returns_to);
   void make_room();
   void flush_code();
   void on_new_block(uint64_t pc, uint32_t size, uint32_t count);
   // The way of a repeated string instruction's next iteration, where the last one said how many there are, and its call
   // has no tag.
   bool on_repeat(uint64_t pc, uint32_t size_or_tag) {
-    BlockGate::State& gate = gate_.state();
-    if (gate.repeat_left == 0 || pc != repeat_block_->pc || size_or_tag != repeat_block_->size) return false;
-    --gate.repeat_left;
-    gate.last = BlockGate::kRepeat;
+    if (count_->repeat_left == 0 || pc != repeat_block_->pc || size_or_tag != repeat_block_->size) return false;
+    --count_->repeat_left;
+    count_->last = BlockCount::kRepeat;
     return true;
   }
-  void no_repeats() { gate_.state().repeat_left = repeat_given_ = 0; }
+  void no_repeats() { count_->repeat_left = repeat_given_ = 0; }
   void begin_hook();
   void end_hook();
   const void* on_first_run(uint64_t pc, uint32_t size, const void* returns_to);
@@ -128,7 +123,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   bool take_interrupt();
   void wait_for_if();
   void look_at_blocks();
-  static void interrupts_may_open(BlockGate::State* state);
+  void interrupts_may_open();
   bool take_nmi();
   bool interrupts_open();
   void divert();
@@ -140,15 +135,6 @@ class SoftCpu final : public Cpu, public MmioSink {
   void attend();
   bool requests_held() const { return current_->retired < current_->hold_until; }
   std::vector<uint8_t> code_at(uint64_t linear, uint32_t size);
-
-  // in_place.cc
-  static bool serve_in_place(std::byte* env, uint64_t argument, BlockGate::State* state, unsigned what);
-  bool is_live_state(std::byte* env);
-  static const void* find_block(std::byte* env, BlockGate::State* state);
-  static std::byte* fill_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state, unsigned access);
-  static void prove_tlb(std::byte* env, uint64_t address, uint32_t use, BlockGate::State* state);
-  bool rdtsc_in_place(LiveState& live, bool with_aux);
-  bool pause_in_place(LiveState& live, uint64_t length);
 
   // intercepts.cc
   void on_interrupt(uint32_t vector);
@@ -199,17 +185,21 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   PhysicalMemory memory_;
   const bool whole_blocks_;  // SoftCpuConfig's
-  const bool code_as_is_;
   const bool nmi_waits_for_exit_;
   BlockTable blocks_;
   OperandDecoder operands_;
-  BlockGate gate_;
-  CallSites call_sites_;
-  BlockCode block_code_;
-  EngineTlb tlb_;
-  BlockFinder finder_;
-  uint64_t served_in_place_ = 0;
-  std::byte* live_env_ = nullptr;  // the engine's own state, once it is known where that is
+  // Plainly: what blocks ran last, by address, so that few are looked for in `blocks_`.
+  struct Recent {
+    uint64_t pc = 0;
+    uint32_t size = 0;
+    Block* block = nullptr;
+  };
+  static constexpr unsigned kRecentBits = 12;
+  std::vector<Recent> recent_;
+  BlockCount plain_count_;
+  std::unique_ptr<FastPaths> fast_;
+  std::string why_plain_;
+  BlockCount* count_ = &plain_count_;  // the gate's where there is one
   std::vector<uc_hook> point_hooks_;
 
   // The vCPU in the engine, and whether its State is the engine's own at the moment.
@@ -228,12 +218,13 @@ class SoftCpu final : public Cpu, public MmioSink {
   bool engine_fails_ = false;  // it stops with an error of its own
   std::string error_;
 
-  // While blocks run the fast way, by `gate_`: its room and the count of all instructions, the last block's included,
-  // add up to `top_`. begin_hook() makes `retired` and what follows below of these, end_hook() these of those.
+  // While blocks run without a look, by `count_`: its room and the count of all instructions, the last block's
+  // included, add up to `top_`. begin_hook() makes `retired` and what follows below of these, end_hook() these of
+  // those.
   uint64_t top_ = 0;
   // Iterations of the repeated string instruction that runs now which need no look: neither its last pass nor the
-  // slice's end is among them. A request of any kind takes them away. The gate's room is 0 meanwhile.
-  uint64_t repeat_given_ = 0;  // and the gate has what is left of them
+  // slice's end is among them. A request of any kind takes them away. The room is 0 meanwhile.
+  uint64_t repeat_given_ = 0;  // and `count_` has what is left of them
   Block* repeat_block_ = nullptr;
 
   // The block that runs: `done_` of its instructions are in `retired` already, `open_` are not yet.
@@ -256,7 +247,7 @@ void SoftCpu::guarded(F&& body) noexcept {
   } catch (...) {
     if (!failure_) failure_ = std::current_exception();
     attend();
-    uc_emu_stop(engine_->get());
+    engine_->stop();
   }
 }
 

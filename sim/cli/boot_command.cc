@@ -93,6 +93,7 @@ class BootCommand final : public Command {
         ->capture_default_str();
     app.add_option("--time-limit", options_.time_limit, "virtual time")->type_name("TIME")->capture_default_str();
     app.add_option("--record", options_.record, "write a trace")->type_name("TRACE");
+    declare_engine_option(app, engine_);
     declare_snapshot_options(app, snapshot_);
     declare_wall_limit(app, wall_);
     for (const char* name : {"--kernel", "--initrd", "--append", "--write-initrd", "--platform", "--vcpus", "--memory",
@@ -121,8 +122,9 @@ class BootCommand final : public Command {
     BootOptions options = options_;
     options.append = "console=hvc0 " + options_.append;
     XS_TRY(const std::string text, scenario_text(options));
-    const auto parsed = parse_scenario("boot", text, image_paths(), {});
+    auto parsed = parse_scenario("boot", text, image_paths(), {});
     if (!parsed) return tl::unexpected<Error>(in_options_words(parsed.error()));
+    apply_engine_option(engine_, *parsed);
     run.seed = options_.seed;
     run.record_path = options_.record;
     return execute(output, *parsed, run);
@@ -131,13 +133,14 @@ class BootCommand final : public Command {
  private:
   // From a snapshot; --exec is typed.
   Result<Report> restore(Output& output, RunOptions run) {
-    XS_TRY(const auto opened, open_snapshot(snapshot_.restore));
+    XS_TRY(auto opened, open_snapshot(snapshot_.restore));
     std::optional<TypedCommand> typed;
     if (!options_.command.empty()) {
       XS_TRY(auto text, command_to_type(options_.command));
       run.input = &typed.emplace(std::move(text));
     }
     options_.seed = run.seed = opened.snapshot.info.seed;
+    apply_engine_option(engine_, opened.scenario);
     run.from = &opened.snapshot;
     return execute(output, opened.scenario, run);
   }
@@ -221,7 +224,7 @@ class BootCommand final : public Command {
 
   BootOptions options_;
   SnapshotOptions snapshot_;
-  std::string write_initrd_, wall_;
+  std::string write_initrd_, wall_, engine_;
 };
 
 }  // namespace

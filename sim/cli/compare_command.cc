@@ -47,6 +47,7 @@ class CompareCommand final : public Command {
     app.add_option("--vcpus", vcpus_, "of every guest")->type_name("N")->check(whole_number());
     app.add_option("--memory", memory_, "of every guest, like 64M")->type_name("SIZE");
     app.add_flag("--together", run_.together, "all guests at once, as domains 1, 2, ...: for those that talk");
+    declare_engine_option(app, engine_);
     app.add_flag("--hvm", run_.hvm, "the real Xen makes type=hvm domains, not type=pvh");
     app.add_option("--event-channels", channels_, "the highest that every guest may have; Xen's alone")
         ->type_name("N")
@@ -134,7 +135,7 @@ class CompareCommand final : public Command {
 
   Result<Side> here(const std::string& flavour) const {
     Side side{"here, flavour " + flavour, {}};
-    XS_TRY(side.lines, run_here(run_, guests_, flavour));
+    XS_TRY(side.lines, run_here(run_, guests_, flavour, engine_by_name(engine_).value_or(EngineKind::kFast)));
     return side;
   }
 
@@ -189,6 +190,7 @@ class CompareCommand final : public Command {
   }
 
   std::vector<std::string> guests_, with_, flavours_;
+  std::string engine_;
   std::optional<uint64_t> vcpus_, channels_;
   std::string memory_ = "64M";
   uint64_t limit_ = 60;

@@ -9,6 +9,7 @@
 #include "models/xen/api/core.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
+#include "sim/cli/scenario_options.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
 #include "sim/replay/core_replay.h"
@@ -71,7 +72,7 @@ class ScratchFolder {
 
 class DemoCommand final : public Command {
  public:
-  void declare(CLI::App&) override {}
+  void declare(CLI::App& app) override { declare_engine_option(app, engine_); }
 
   Result<Report> run(Output& output) override {
     const ScratchFolder scratch;
@@ -97,8 +98,10 @@ class DemoCommand final : public Command {
     return (std::filesystem::path(install_paths().scenarios) / (std::string(scenario) + ".toml")).string();
   }
 
-  static Result<Scenario> load(const char* scenario, const char* flavour) {
-    return load_scenario(file_of(scenario), image_paths(), {{"machine.flavour", flavour}});
+  Result<Scenario> load(const char* scenario, const char* flavour) const {
+    XS_TRY(Scenario loaded, load_scenario(file_of(scenario), image_paths(), {{"machine.flavour", flavour}}));
+    apply_engine_option(engine_, loaded);
+    return loaded;
   }
 
   static Result<ExploreReport> search(Output& output, const Scenario& scenario, uint64_t schedules,
@@ -123,7 +126,7 @@ class DemoCommand final : public Command {
     return false;
   }
 
-  static Result<bool> show(Output& output, const Race& race, const std::string& scratch, Report& report) {
+  Result<bool> show(Output& output, const Race& race, const std::string& scratch, Report& report) const {
     output.print(fmt::format("\n== {}\n\n{}\n", race.title, race.story));
     XS_TRY(const auto scenario, load(race.scenario, race.flavour));
     const std::string trace = scratch + "/" + scenario.name + ".trace";
@@ -164,7 +167,7 @@ class DemoCommand final : public Command {
   }
 
   // Where the race must not show, it does not, in ten times as many schedules as it took to find it, or more.
-  static Result<bool> control(Output& output, const Race& race, uint64_t found_at, Report& report) {
+  Result<bool> control(Output& output, const Race& race, uint64_t found_at, Report& report) const {
     XS_TRY(const auto scenario, load(race.control, race.control_flavour));
     XS_TRY(const auto found, search(output, scenario, std::max(found_at * kControlFactor, kLeastControl), ""));
     *report.schedules += found.schedules;
@@ -172,6 +175,8 @@ class DemoCommand final : public Command {
     output.print(fmt::format("And {}: no failure in {} schedules.", race.control_title, found.schedules));
     return true;
   }
+
+  std::string engine_;
 };
 
 }  // namespace

@@ -91,7 +91,9 @@ class ExploreCommand final : public Command {
  private:
   Result<ChosenScenario> choose(const std::optional<OpenedSnapshot>& opened) const {
     if (opened && options_.file.empty()) {
-      return ChosenScenario{opened->scenario, BackendKind::kSoft, options_.seed.value_or(opened->snapshot.info.seed)};
+      ChosenScenario chosen{opened->scenario, BackendKind::kSoft, options_.seed.value_or(opened->snapshot.info.seed)};
+      apply_engine_option(options_.engine, chosen.scenario);
+      return chosen;
     }
     if (options_.file.empty())
       return input_error("explore: which scenario? (or --from-snapshot FILE; see xensim explore --help)");

@@ -3,6 +3,7 @@
 
 #include "models/xen/api/core.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/scenario_options.h"
 #include "sim/cli/trace_scenario.h"
 #include "sim/cli/wall_clock.h"
 #include "sim/replay/core_replay.h"
@@ -28,6 +29,7 @@ class ReplayCommand final : public Command {
         ->check(CLI::IsMember({"core", "soft", "native"}))
         ->capture_default_str();
     declare_wall_limit(app, wall_);
+    declare_engine_option(app, engine_);
   }
 
   Result<Report> run(Output& output) override {
@@ -73,6 +75,7 @@ class ReplayCommand final : public Command {
     }
     if (!reader.problem().empty()) return failed(FailureKind::kExpectation, reader.problem(), path_);
     XS_TRY(Scenario scenario, scenario_of_trace(path_, info));
+    apply_engine_option(engine_, scenario);
     scenario.recorded_inputs = std::move(typed);
     RunOptions options;
     options.backend = on_ == "soft" ? BackendKind::kSoft : BackendKind::kNative;
@@ -104,7 +107,7 @@ class ReplayCommand final : public Command {
     return diverged(fmt::format("ran again with trace hash {}, recorded {}", outcome.trace_hash, hash), path_, text);
   }
 
-  std::string path_;
+  std::string path_, engine_;
   std::string on_ = "core";
   std::string wall_;
 };

@@ -72,7 +72,9 @@ class RunCommand final : public Command {
       if (options_.file.empty()) return input_error("run: which scenario? (or --restore FILE; see xensim run --help)");
       return choose_scenario(options_);
     }
-    return ChosenScenario{opened->scenario, BackendKind::kSoft, opened->snapshot.info.seed};
+    ChosenScenario chosen{opened->scenario, BackendKind::kSoft, opened->snapshot.info.seed};
+    apply_engine_option(options_.engine, chosen.scenario);
+    return chosen;
   }
 
   static std::string summary(const ChosenScenario& chosen, const Outcome& outcome) {

@@ -21,6 +21,16 @@ CLI::Validator whole_number() {
       "");
 }
 
+void declare_engine_option(CLI::App& app, std::string& engine) {
+  app.add_option("--engine", engine, "fast, or plain: the CPU's engine by its public interface alone; the same results")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"fast", "plain"}));
+}
+
+void apply_engine_option(const std::string& engine, Scenario& scenario) {
+  if (const auto kind = engine_by_name(engine)) scenario.engine = *kind;
+}
+
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {
   app.add_option("scenario", options.file, "a scenario (TOML), or a PVH guest (ELF)")
       ->type_name("SCENARIO|ELF")
@@ -33,6 +43,7 @@ void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {
   app.add_option("--memory", options.memory, "of every guest, like 64M")->type_name("SIZE");
   app.add_option("--flavour", options.flavour, "xen or kvm")->type_name("NAME");
   app.add_option("--time-limit", options.time_limit, "virtual time, like 10s or 5ms")->type_name("TIME");
+  declare_engine_option(app, options.engine);
   app.add_flag("--checks", options.checks, "looks at every invariant of the core after every turn");
   app.add_option("--set", options.set, "sets any key of the scenario, like guest.0.vcpus=8")
       ->type_name("KEY=VALUE")
@@ -78,6 +89,7 @@ Result<ChosenScenario> choose_scenario(const ScenarioOptions& options) {
     }
     chosen.backend = *kind;
   }
+  apply_engine_option(options.engine, chosen.scenario);
   chosen.seed = options.seed.value_or(chosen.scenario.seed);
   return chosen;
 }
@@ -92,6 +104,7 @@ std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario
   add("--memory", options.memory);
   add("--flavour", options.flavour);
   add("--time-limit", options.time_limit);
+  add("--engine", options.engine);
   if (options.checks) words += " --checks";
   for (const std::string& set : options.set) add("--set", set);
   return words;

@@ -18,12 +18,18 @@ struct ScenarioOptions {
   std::optional<uint64_t> seed;
   std::string flavour, memory, time_limit;
   std::optional<uint64_t> vcpus;
+  std::string engine;  // empty: the scenario's
   bool checks = false;
   std::vector<std::string> set;  // key=value
 };
 
 // For options that are whole numbers: decimal, below 2^64, no sign.
 CLI::Validator whole_number();
+
+// Declares --engine, which every command has that runs guests.
+void declare_engine_option(CLI::App& app, std::string& engine);
+// What --engine says goes before what the scenario does; it is in no trace. Words that it may not be never get here.
+void apply_engine_option(const std::string& engine, Scenario& scenario);
 
 // Declares SCENARIO and the options.
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options);

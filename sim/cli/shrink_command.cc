@@ -3,6 +3,7 @@
 
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
+#include "sim/cli/scenario_options.h"
 #include "sim/cli/trace_scenario.h"
 #include "sim/cli/wall_clock.h"
 #include "sim/cli/write_file.h"
@@ -23,6 +24,7 @@ class ShrinkCommand final : public Command {
         ->required();
     declare_wall_limit(app, wall_);
     app.add_option("--schedule", schedule_, "where the shrunk schedule goes; else TRACE.schedule")->type_name("FILE");
+    declare_engine_option(app, engine_);
   }
 
   Result<Report> run(Output& output) override {
@@ -32,7 +34,8 @@ class ShrinkCommand final : public Command {
       return input_error(fmt::format(
           "{}: was not recorded under a schedule (explore, run --schedule): there is nothing to shrink", trace_));
     }
-    XS_TRY(const auto scenario, scenario_of_trace(trace_, info));
+    XS_TRY(auto scenario, scenario_of_trace(trace_, info));
+    apply_engine_option(engine_, scenario);
     XS_TRY(auto schedule, parse_schedule(trace_, info.schedule_text));
     XS_TRY_STATUS(check_schedule(schedule, scenario, nullptr, trace_));
     const auto backend = backend_by_name(info.backend);
@@ -78,7 +81,7 @@ class ShrinkCommand final : public Command {
     return report;
   }
 
-  std::string trace_, schedule_, wall_;
+  std::string trace_, schedule_, wall_, engine_;
 };
 
 }  // namespace

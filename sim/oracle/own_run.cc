@@ -50,13 +50,14 @@ void add_lines(std::vector<std::string>& lines, const Outcome& outcome, const st
 }  // namespace
 
 Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vector<std::string>& images,
-                                          const std::string& flavour) {
+                                          const std::string& flavour, EngineKind engine) {
   XS_CHECK(images.size() == run.programs.size());
   std::vector<std::string> lines;
   const std::vector<std::string> names = transcript_names(run);
   const size_t at_once = run.together ? images.size() : 1;
   for (size_t first = 0; first < images.size(); first += at_once) {
     Scenario scenario = scenario_of(run, flavour);
+    scenario.engine = engine;
     for (size_t i = first; i < first + at_once; ++i) scenario.guests.push_back(guest_of(run, images[i], i));
     XS_TRY(const auto outcome, run_scenario(scenario, {}));
     for (size_t i = first; i < first + at_once; ++i)

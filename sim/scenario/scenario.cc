@@ -55,7 +55,7 @@ void read_name(ScenarioToml& toml, const toml::table& table, std::string_view wh
 void read_machine(ScenarioToml& toml, Scenario& scenario) {
   const toml::table* table = toml.table("machine");
   if (table == nullptr) return;
-  toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit", "checks"});
+  toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit", "checks", "engine"});
   toml.text(*table, "machine", "flavour", scenario.flavour);
   if (!xen::flavour_by_name(scenario.flavour)) {
     toml.complain(
@@ -68,6 +68,9 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
   std::string checks = "off";
   toml.choice(*table, "machine", "checks", {"off", "on"}, checks);
   scenario.checks = checks == "on";
+  std::string engine = "fast";
+  toml.choice(*table, "machine", "engine", {"fast", "plain"}, engine);
+  if (engine == "plain") scenario.engine = EngineKind::kPlain;
 
   std::vector<std::string> names;
   toml.texts(*table, "machine", "backends", names);
@@ -352,6 +355,12 @@ Result<Scenario> load_scenario(const std::string& path, const ImagePaths& images
   if (is_elf(text)) return parse_scenario(path, wrap_elf(path), images, overrides);
   XS_TRY_STATUS(refuse_garbage(path, text));
   return parse_scenario(path, std::move(text), images, overrides);
+}
+
+std::optional<EngineKind> engine_by_name(std::string_view name) {
+  if (name == "fast") return EngineKind::kFast;
+  if (name == "plain") return EngineKind::kPlain;
+  return std::nullopt;
 }
 
 std::string_view backend_name(BackendKind kind) {

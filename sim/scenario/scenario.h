@@ -82,6 +82,10 @@ struct Expectation {
   std::map<std::string, std::string> golden;  // key: ELF hash and engine version; value: trace hash
 };
 
+// How the software CPU uses its engine: kFast, with the paths that lean on the engine's private state where its build
+// is known (docs/software-cpu.md); kPlain, by its public interface alone. Results and traces are the same.
+enum class EngineKind { kFast, kPlain };
+
 struct Scenario {
   std::string name;
   std::string description;
@@ -89,6 +93,7 @@ struct Scenario {
   std::string text;  // the TOML as read, or with its overrides: traces carry it
   std::vector<GuestConfig> guests;
   std::vector<BackendKind> backends = {BackendKind::kSoft};  // those it can run on; the first is the default
+  EngineKind engine = EngineKind::kFast;                     // of backend soft
   std::string flavour = "xen";
   uint64_t seed = 0;
   bool checks = false;      // every invariant after every turn, not at the end alone
@@ -113,6 +118,8 @@ Result<Scenario> parse_scenario(std::string path, std::string text, const ImageP
 // Reads a scenario file, or wraps a PVH ELF in a scenario with defaults (decided by content, not by name).
 Result<Scenario> load_scenario(const std::string& path, const ImagePaths& images,
                                const std::vector<std::pair<std::string, std::string>>& overrides);
+// "fast" or "plain"; nothing for any other word.
+std::optional<EngineKind> engine_by_name(std::string_view name);
 std::string_view backend_name(BackendKind kind);
 std::optional<BackendKind> backend_by_name(std::string_view name);
 

@@ -90,12 +90,14 @@ Result<std::unique_ptr<Engine>> Engine::open() {
   uc_close(probe);
   if (!layout) return tl::unexpected<Error>(std::move(layout.error()));
 
+  const auto before = code_mappings();
   XS_TRY(uc_engine * raw, open_raw());
   std::unique_ptr<Engine> engine(new Engine(raw));
   engine->layout_ = *layout;
   reset_fpu(raw);
   engine->pristine_ = Context(raw);
   engine->scratch_ = Context(raw);
+  engine->code_ = new_mapping(before, code_mappings());
   return engine;
 }
 
@@ -111,6 +113,8 @@ Engine::Functions Engine::functions() {
 #include "models/x86/engine/engine_functions.def"
   return found;
 }
+
+void Engine::stop() { XS_CHECK(uc_emu_stop(uc_) == UC_ERR_OK); }
 
 void Engine::flush_tlb() { XS_CHECK(uc_ctl_flush_tlb(uc_) == UC_ERR_OK); }
 // The engine drops code by virtual address only: give it, for that moment, a state in which the two are the same

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "models/base/result.h"
+#include "models/x86/engine/code_mappings.h"
 
 namespace xensim::x86 {
 
@@ -86,6 +87,11 @@ class Engine {
   // The state of a processor after power-up as far as the FPU and the hidden parts go; the rest is the caller's to set.
   const Context& pristine() const { return pristine_; }
 
+  // Where this engine's code_gen_buffer is; empty: it is not known.
+  const CodeMapping& code() const { return code_; }
+
+  // Makes uc_emu_start return, before the next block.
+  void stop();
   void flush_tlb();
   void flush_code();
   // Drops translations made from guest-physical [gpa, gpa + bytes), within one page of RAM. Costs a TLB flush.
@@ -96,6 +102,7 @@ class Engine {
 
   uc_engine* uc_;
   EnvLayout layout_{};
+  CodeMapping code_;
   Context pristine_;
   Context scratch_;
 };

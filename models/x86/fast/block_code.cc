@@ -118,16 +118,16 @@ void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) cons
   Writer code(place.data() + place.size());
   code.distance(repeats ? gate_.repeated() : gate_.counted()).bytes({0x0f, 0x1f, 0x84, 0xe8});
   if (repeats) {
-    code.word(BlockGate::kRepeat).distance(&state.last, 4).bytes({0xc7, 0x05});  // movl $kRepeat, last
-    code.bytes({0x78, 0x0d});                                                    // js to the call
-    code.distance(&state.repeat_left).bytes({0x48, 0xff, 0x0d});                 // decq repeat_left
-    code.bytes({0x75, 0x16});                                                    // jne to the call
-    code.word(call.tag).distance(&state.repeat_tag, 4).bytes({0x81, 0x3d});      // cmpl $tag, repeat_tag
+    code.word(BlockCount::kRepeat).distance(&state.count.last, 4).bytes({0xc7, 0x05});  // movl $kRepeat, last
+    code.bytes({0x78, 0x0d});                                                           // js to the call
+    code.distance(&state.count.repeat_left).bytes({0x48, 0xff, 0x0d});                  // decq repeat_left
+    code.bytes({0x75, 0x16});                                                           // jne to the call
+    code.word(call.tag).distance(&state.count.repeat_tag, 4).bytes({0x81, 0x3d});       // cmpl $tag, repeat_tag
   } else {
     const auto charge = static_cast<uint8_t>(BlockTable::charge_of(call.tag));
-    code.word(call.tag).distance(&state.last, 4).bytes({0xc7, 0x05});         // movl $tag, last
-    code.bytes({0x72, 0x0d});                                                 // jb to the call
-    code.bytes({charge}).distance(&state.room, 1).bytes({0x48, 0x83, 0x2d});  // subq $charge, room
+    code.word(call.tag).distance(&state.count.last, 4).bytes({0xc7, 0x05});         // movl $tag, last
+    code.bytes({0x72, 0x0d});                                                       // jb to the call
+    code.bytes({charge}).distance(&state.count.room, 1).bytes({0x48, 0x83, 0x2d});  // subq $charge, room
   }
   fill(place.first(static_cast<size_t>(code.at() - place.data())));
 }

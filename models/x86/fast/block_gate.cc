@@ -10,7 +10,6 @@
 #include "models/base/types.h"
 #include "models/x86/block_table.h"
 #include "models/x86/fast/block_gate_layout.h"
-#include "models/x86/fast/code_mappings.h"
 
 #if defined(__x86_64__)
 // NOLINTBEGIN(readability-identifier-naming): labels of block_gate.S
@@ -27,11 +26,11 @@ namespace {
 
 static_assert(GATE_NUMBER_BITS == BlockTable::kNumberBits && GATE_PAGE == kPageSize);
 #define XS_AT(member, place) static_assert(offsetof(BlockGate::State, member) == (place))
-XS_AT(room, GATE_ROOM);
-XS_AT(last, GATE_LAST);
-XS_AT(repeat_tag, GATE_REPEAT_TAG);
-XS_AT(repeat_left, GATE_REPEAT_LEFT);
-XS_AT(waiting, GATE_WAITING);
+XS_AT(count.room, GATE_ROOM);
+XS_AT(count.last, GATE_LAST);
+XS_AT(count.repeat_tag, GATE_REPEAT_TAG);
+XS_AT(count.repeat_left, GATE_REPEAT_LEFT);
+XS_AT(count.waiting, GATE_WAITING);
 XS_AT(tlb_known, GATE_TLB_KNOWN);
 XS_AT(program.engine, GATE_ENGINE);
 XS_AT(program.slow, GATE_SLOW);
@@ -44,36 +43,25 @@ XS_AT(program.fill, GATE_FILL);
 XS_AT(functions, GATE_FUNCTIONS);
 #undef XS_AT
 
-// The same as block_gate.S; the engine's own check comes after it, in the block.
-void far_hook(void* uc, uint64_t pc, uint32_t size_or_tag, BlockGate::State* state) {
-  const uint32_t charge = BlockTable::charge_of(size_or_tag);
-  if (charge <= state->room) {
-    state->room -= charge;
-    state->last = size_or_tag;
-  } else if (size_or_tag == state->repeat_tag && state->repeat_left != 0) {
-    --state->repeat_left;
-    state->last = BlockGate::kRepeat;
-  } else {
-    state->program.slow(uc, pc, size_or_tag, state, __builtin_return_address(0));
-  }
-}
-
 #if defined(__x86_64__)
 
-void nothing_to_check(void*, uint32_t) {}
-
-// Fresh pages below the engine's code, within reach of all of it; nullptr: there are none to be had.
-void* pages_near_code(size_t bytes) {
-  constexpr uint64_t kStep = 1 << 20, kFarthest = 256 << 20;
-  const auto mappings = code_mappings();
-  if (mappings.empty()) return nullptr;
-  // The lowest is the newest: addresses are given out downwards.
-  for (uint64_t below = 0; below < kFarthest; below += kStep) {
-    void* wanted = reinterpret_cast<void*>(mappings.front().begin - bytes - below);
+// Fresh pages from which, and from all of `code`, each byte of the other is within a signed 32-bit distance. The first
+// free place, in a fixed order: below, then above. nullptr: there is none.
+void* pages_near(const CodeMapping& code, size_t bytes) {
+  constexpr uint64_t kReach = (uint64_t{1} << 31) - (1 << 20), kStep = 1 << 20;
+  if (code.begin >= code.end || code.end - code.begin + bytes > kReach) return nullptr;
+  const auto take = [&](uint64_t at) -> void* {
+    void* const wanted = reinterpret_cast<void*>(at);
     void* pages = mmap(wanted, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (pages == wanted) return pages;
     if (pages != MAP_FAILED) munmap(pages, bytes);
-  }
+    return nullptr;
+  };
+  const uint64_t farthest = kReach - (code.end - code.begin) - bytes;
+  for (uint64_t below = bytes; below < farthest && below < code.begin; below += kStep)
+    if (void* const pages = take(code.begin - below)) return pages;
+  for (uint64_t above = 0; above < farthest; above += kStep)
+    if (void* const pages = take(code.end + above)) return pages;
   return nullptr;
 }
 
@@ -83,8 +71,9 @@ void* pages_near_code(size_t bytes) {
 
 #if defined(__x86_64__)
 
-bool BlockGate::move_near_code() {
-  void* pages = pages_near_code(2 * kPageSize);
+bool BlockGate::move_near(const CodeMapping& near) {
+  if (!far_state_.functions.check) return false;
+  void* pages = pages_near(near, 2 * kPageSize);
   if (!pages) return false;
   auto* code = static_cast<unsigned char*>(pages) + kPageSize;
   const auto bytes = static_cast<size_t>(xensim_gate_end - xensim_gate_begin);
@@ -97,10 +86,6 @@ bool BlockGate::move_near_code() {
   pages_ = pages;
   state_ = new (pages) State(far_state_);
   hook_ = code;
-  if (!state_->functions.check) {
-    state_->functions.check = reinterpret_cast<const void*>(&nothing_to_check);
-    return true;
-  }
   const auto copied = [&](const unsigned char* at) { return code + (at - xensim_gate_begin); };
   counted_ = copied(xensim_gate_counted);
   repeated_ = copied(xensim_gate_repeated);
@@ -113,13 +98,13 @@ bool BlockGate::move_near_code() {
 
 #else
 
-bool BlockGate::move_near_code() { return false; }
+bool BlockGate::move_near(const CodeMapping&) { return false; }
 
 #endif
 
-BlockGate::BlockGate(const Program& program, const Engine::Functions& functions)
-    : far_state_{.program = program, .functions = functions} {
-  if (!move_near_code()) hook_ = reinterpret_cast<const void*>(&far_hook);
+BlockGate::BlockGate(const Program& program, const Engine::Functions& functions, const CodeMapping& code)
+    : far_state_{.count = {}, .program = program, .functions = functions} {
+  move_near(code);
 }
 
 BlockGate::~BlockGate() {

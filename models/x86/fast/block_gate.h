@@ -1,14 +1,15 @@
 // The hook that each block calls, as a few instructions beside the engine's translated code.
 //
-// Translated code calls what lies within 2 GiB by a plain call, and all else by way of a pointer behind the block,
-// which is one more line of memory to wait for and a jump that the processor cannot foresee. The program lies far away,
-// so the part of the hook that nearly all blocks need is put into a page near the engine's. Where that cannot be, the
-// same is a function of the program's.
+// Translated code calls what lies within 2 GiB by CALL rel32, and all else by CALL [rip + disp32] through its constant
+// pool, which is one more cache line to wait for and an indirect branch to predict. The program lies far away, so the
+// part of the hook that nearly all blocks need is put into a page near this engine's code_gen_buffer. Where that cannot
+// be, there is no gate (counted() is nullptr), and the engine is used plainly.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "models/x86/block_count.h"
 #include "models/x86/engine/engine.h"
 
 namespace xensim::x86 {
@@ -44,20 +45,15 @@ class BlockGate {
   };
   // What each block looks at.
   struct State {
-    uint64_t room = 0;  // below 2^32 - 1
-    uint32_t last = 0;  // the tag of the last block that passed; kRepeat: it was an iteration
-    uint32_t repeat_tag = 0;
-    uint64_t repeat_left = 0;
-    uint32_t waiting = 0;  // something waits for IF
+    BlockCount count;
     // Is the engine's TLB as block_gate_layout.h has it? 0: not known yet, 1: yes, 2: no.
     uint32_t tlb_known = 0;
     Program program;
     Engine::Functions functions;  // `check` is made after `slow`
   };
 
-  static constexpr uint32_t kRepeat = ~0u;
-
-  BlockGate(const Program& program, const Engine::Functions& functions);
+  // `code`: of the engine.
+  BlockGate(const Program& program, const Engine::Functions& functions, const CodeMapping& code);
   ~BlockGate();
   BlockGate(const BlockGate&) = delete;
   BlockGate& operator=(const BlockGate&) = delete;
@@ -74,7 +70,7 @@ class BlockGate {
   const Engine::Functions& replacements() const { return replacements_; }
 
  private:
-  bool move_near_code();
+  bool move_near(const CodeMapping& code);
 
   State far_state_;
   State* state_ = &far_state_;

@@ -10,17 +10,17 @@
 #define GATE_REPEAT_TAG 12
 #define GATE_REPEAT_LEFT 16
 #define GATE_WAITING 24
-#define GATE_TLB_KNOWN 28
-#define GATE_ENGINE 40
-#define GATE_SLOW 48
-#define GATE_SERVE 56
-#define GATE_OPENS 64
-#define GATE_PROVE 72
-#define GATE_CODE_PAGES 80
-#define GATE_FIND 88
-#define GATE_FILL 96
+#define GATE_TLB_KNOWN 32
+#define GATE_ENGINE 48
+#define GATE_SLOW 56
+#define GATE_SERVE 64
+#define GATE_OPENS 72
+#define GATE_PROVE 80
+#define GATE_CODE_PAGES 88
+#define GATE_FIND 96
+#define GATE_FILL 104
 // Where the engine's functions begin, in the order of engine_functions.def.
-#define GATE_FUNCTIONS 104
+#define GATE_FUNCTIONS 112
 
 #define GATE_COUNTED_TAG 12
 #define GATE_REPEATED_TAG 33

@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include "models/x86/fast/code_mappings.h"
-
 namespace xensim::x86 {
 
 // The fourth argument, as a constant or as a near address.
@@ -34,16 +32,8 @@ bool CallSites::renumber(const void* returns_to, uint32_t size, uint32_t number)
   return true;
 }
 
-bool CallSites::in_translated_code(const uint8_t* at) {
+bool CallSites::in_translated_code(const uint8_t* at) const {
   const auto address = reinterpret_cast<uintptr_t>(at);
-  if (!looked_) {
-    looked_ = true;
-    for (const CodeMapping& mapping : code_mappings()) {
-      if (address < mapping.begin || address >= mapping.end) continue;
-      begin_ = mapping.begin;
-      end_ = mapping.end;
-    }
-  }
   constexpr uint64_t kLongestCall = 64;  // no read may leave the mapping
   return begin_ != end_ && address >= begin_ + kLongestCall && address < end_;
 }

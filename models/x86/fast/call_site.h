@@ -6,12 +6,13 @@
 // table's memory.
 //
 // This leans on how the engine calls a hook, so each call is read first, and all of it must be as expected: the size,
-// the hook's argument and the hook itself, in memory that is writable, executable and nobody's file. Any other call is
+// the hook's argument and the hook itself, in the engine's code_gen_buffer. Any other call is
 // left alone, and its block is found by the table.
 #pragma once
 
 #include <cstdint>
 
+#include "models/x86/engine/code_mappings.h"
 #include "models/x86/fast/code_reader.h"
 
 namespace xensim::x86 {
@@ -19,24 +20,25 @@ namespace xensim::x86 {
 class CallSites {
  public:
   // Calls of `hook` with `user` as its last argument are looked for.
-  CallSites(const void* hook, const void* user) : hook_(hook), user_(user) {}
+  // `code`: where the engine's code is, and nothing else that may be read.
+  CallSites(const void* hook, const void* user, const CodeMapping& code)
+      : hook_(hook), user_(user), begin_(code.begin), end_(code.end) {}
 
   // `returns_to`: where the hook returns to, so its caller is the engine. The size that the call passes, which must be
   // `size`, becomes `number`. False: the call is not as expected, and nothing was changed.
   bool renumber(const void* returns_to, uint32_t size, uint32_t number);
-  // The memory that holds translated code, once a call was renumbered.
+  // The memory that holds translated code.
   uint64_t code_begin() const { return begin_; }
   uint64_t code_end() const { return end_; }
 
  private:
-  bool in_translated_code(const uint8_t* at);
+  bool in_translated_code(const uint8_t* at) const;
   bool calls_hook(CodeReader& code) const;
   bool passes_user(CodeReader& code) const;
 
   const void* hook_;
   const void* user_;
-  bool looked_ = false;
-  uint64_t begin_ = 0, end_ = 0;  // the mapping that holds translated code; empty: there is none that will do
+  uint64_t begin_, end_;
 };
 
 }  // namespace xensim::x86

@@ -1,6 +1,9 @@
 #include "models/x86/fast/engine_tlb.h"
 
+#include <vector>
+
 #include "models/x86/fast/live_state.h"
+#include "models/x86/fast/safe_read.h"
 #include "models/x86/page_walk.h"
 
 namespace xensim::x86 {
@@ -37,27 +40,39 @@ static_assert(sizeof(EngineTlb::Entry) <= 1 << GATE_ENTRY_SHIFT);
 
 std::optional<bool> EngineTlb::prove(std::byte* env, uint64_t address, unsigned use) {
   if (use >= kUses) return false;
-  const uint64_t mask = word(table(env, use)), first = word(table(env, use) + 8), entries = entries_of(env, use);
-  const bool shaped = mask % (1 << GATE_ENTRY_SHIFT) == 0 && entries >= 2 && entries <= 1 << 22 &&
-                      (entries & (entries - 1)) == 0 && first != 0 && first % 8 == 0;
+  const auto at = [](const std::byte* place) { return safe_load<uint64_t>(reinterpret_cast<uintptr_t>(place)); };
+  const auto mask = at(table(env, use)), first = at(table(env, use) + 8);
+  if (!mask || !first) return false;
+  const uint64_t entries = (*mask >> GATE_ENTRY_SHIFT) + 1;
+  const bool shaped = *mask % (1 << GATE_ENTRY_SHIFT) == 0 && entries >= 2 && entries <= 1 << 22 &&
+                      (entries & (entries - 1)) == 0 && *first != 0 && *first % 8 == 0;
   if (!shaped) return false;
-  const Entry& found = entry(env, address, use);
-  const uint64_t page = address & kPageMask;
+  const uint64_t page = address & kPageMask, index = address >> kPageShift & (entries - 1);
+  std::vector<std::byte> all(entries << GATE_ENTRY_SHIFT);
+  if (!safe_read(*first, all.data(), all.size())) return false;
+  const auto entry_of = [&](uint64_t i) {
+    Entry copy;
+    std::memcpy(&copy, all.data() + (i << GATE_ENTRY_SHIFT), sizeof copy);
+    return copy;
+  };
+  const Entry found = entry_of(index);
   if (found.write != (page | GATE_SEES_STORES)) return std::nullopt;
   const std::byte* const host = memory_.ram(found.physical);
   if (!host || reinterpret_cast<uint64_t>(host) != page + found.addend) return false;
 
-  // Its entries are counted, by and by a few too many; it is marked as not empty; and there is an address of each.
+  // CPUTLBDesc.n_used_entries counts them, by and by a few too many; CPUTLBCommon.dirty has the use's bit; and there is
+  // a CPUIOTLBEntry (16 bytes) of each.
   uint64_t used = 0;
-  for (uint64_t i = 0; i < entries; ++i)
-    used += reinterpret_cast<const Entry*>(first + (i << GATE_ENTRY_SHIFT))->empty() ? 0 : 1;
+  for (uint64_t i = 0; i < entries; ++i) used += entry_of(i).empty() ? 0 : 1;
   const std::byte* const d = desc(env, use);
-  const uint64_t counted = word(d + kUsed), addresses = word(d + kAddresses);
-  if (counted + kVictims < used || counted > 2 * used + 64 || word(d + kNextVictim) > entries * 64) return false;
-  if (!(word(common(env) + kNotEmpty) >> use & 1)) return false;
-  if (addresses == 0 || addresses % 8 != 0) return false;
-  const uint64_t index = address >> kPageShift & (entries - 1);
-  if ((word(reinterpret_cast<const std::byte*>(addresses + 16 * index)) + page) % kPageSize != 0) return false;
+  const auto counted = at(d + kUsed), addresses = at(d + kAddresses), victim = at(d + kNextVictim),
+             dirty = at(common(env) + kNotEmpty);
+  if (!counted || !addresses || !victim || !dirty) return false;
+  if (*counted + kVictims < used || *counted > 2 * used + 64 || *victim > entries * 64) return false;
+  if (!(*dirty >> use & 1)) return false;
+  if (*addresses == 0 || *addresses % 8 != 0) return false;
+  const auto io = safe_load<uint64_t>(*addresses + 16 * index);
+  if (!io || (*io + page) % kPageSize != 0) return false;
   env_ = env;
   return true;
 }

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "models/x86/arch.h"
 #include "models/x86/engine/engine.h"
+#include "models/x86/fast/safe_read.h"
 #include "models/x86/state.h"
 
 namespace xensim::x86 {
@@ -33,9 +35,11 @@ class LiveState {
   uint64_t linear_rip() const {
     return code64() ? rip() : (get<uint64_t>(at_.seg + 24 * kCs + 8) + rip()) & 0xffffffff;
   }
-  // Is this what `context`, which was taken just now, is a copy of?
+  // Is this what `context`, which was taken just now, is a copy of? The state need not be one.
   bool is_of(const Context& context) const {
-    return std::memcmp(base_ + at_.regs, context.bytes() + at_.regs, context.size() - at_.regs) == 0;
+    std::vector<std::byte> here(context.size() - at_.regs);
+    return safe_read(reinterpret_cast<uintptr_t>(base_ + at_.regs), here.data(), here.size()) &&
+           std::memcmp(here.data(), context.bytes() + at_.regs, here.size()) == 0;
   }
 
  private:

@@ -92,7 +92,7 @@ TEST_CASE("translated code that is left as the engine makes it gives the same, a
       CAPTURE(whole_blocks);
       CAPTURE(slice);
       const SoftCpuConfig changed{.whole_blocks = whole_blocks},
-          as_is{.whole_blocks = whole_blocks, .code_as_is = true};
+          as_is{.whole_blocks = whole_blocks, .plain_engine = true};
       CHECK(run_mixed(slice, changed) == run_mixed(slice, as_is));
       CHECK(run_mixed(slice, changed, true) == run_mixed(slice, as_is, true));
     }

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
@@ -90,7 +91,7 @@ TEST_CASE("stores to pages that may be executed: with code, without, read-only, 
     CHECK(m.peek<uint64_t>(to + 23) == kValue);
   }
   // The engine's TLB is as expected, and such stores do without the engine.
-  CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().tlb_known == 1);
+  CHECK(fast_of(m).gate().state().tlb_known == 1);
   alignas(4096) static std::array<std::byte, 0x1000> rom;
   rom.fill(std::byte{0x22});
   REQUIRE(m.cpu->map_memory(Gpa{0x20000000}, rom, false));
@@ -362,7 +363,7 @@ TEST_CASE("an interrupt that waits for IF comes right after any instruction that
       m.cpu->raise_interrupt({0});
       for (unsigned steps = 0; m.log.empty() && steps < 1000; ++steps) m.run(slice);
       CHECK(m.log.at(0) == std::to_string(kWhile + std::stoul(row.log)) + " ack 60");
-      CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).block_code().all_reworked());
+      CHECK(fast_of(m).block_code().all_reworked());
     }
   }
 }

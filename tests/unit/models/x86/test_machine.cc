@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 
 extern "C" const unsigned char do_load[], store_often[];
@@ -204,6 +205,12 @@ CpuAction TestMachine::pause(VcpuId vcpu) {
   return answer;
 }
 
+const FastPaths& fast_of(const TestMachine& m) {
+  const FastPaths* const fast = dynamic_cast<const SoftCpu&>(*m.cpu).fast();
+  REQUIRE(fast != nullptr);
+  return *fast;
+}
+
 uint64_t copy(TestMachine& m, uint64_t from, uint64_t to) {
   m.change([&](CpuRegs& r) {
     r.rip = TestMachine::address(do_load);
@@ -218,7 +225,7 @@ bool know_tlb(TestMachine& m) {
   m.long64(store_often);
   m.change([](CpuRegs& r) { r.gpr[kRdi] = kData; });
   REQUIRE(m.run() == CpuExit::kHalt);
-  return dynamic_cast<const SoftCpu&>(*m.cpu).gate().state().tlb_known == 1;
+  return fast_of(m).gate().state().tlb_known == 1;
 }
 
 void use_pages(TestMachine& m) {

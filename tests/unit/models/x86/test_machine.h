@@ -15,6 +15,10 @@
 
 extern "C" const unsigned char xs_snippets_begin[], xs_snippets_end[];
 
+namespace xensim::x86 {
+class FastPaths;
+}
+
 namespace xensim::x86::test {
 
 inline constexpr uint64_t kCodeBase = 0x10000, kRamBytes = 4 << 20;
@@ -105,6 +109,8 @@ class TestMachine : public CpuClient {
   void flat(CpuRegs& regs, uint16_t code, uint16_t code_attributes, unsigned cpl);
 };
 
+// The machine's fast paths, which must be on.
+const FastPaths& fast_of(const TestMachine& m);
 // Runs `mov (from),%rax; mov %rax,(to)` and gives RAX.
 uint64_t copy(TestMachine& m, uint64_t from, uint64_t to);
 // Lets stores happen by which the engine's TLB becomes known (SoftCpu's gate), so that it is filled without the engine.

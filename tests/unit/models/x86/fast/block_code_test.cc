@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/x86/block_table.h"
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
@@ -119,7 +120,7 @@ const void* near_check(Pages& pages) {
 struct Fixture {
   Pages pages;
   int engine = 0;
-  BlockGate gate{{.engine = &engine, .slow = &slow}, {.check = near_check(pages)}};
+  BlockGate gate{{.engine = &engine, .slow = &slow}, {.check = near_check(pages)}, {pages.first(), pages.end()}};
   BlockCode code{gate};
 
   Fixture() {
@@ -138,14 +139,14 @@ TEST_CASE("a block as the engine makes it calls the gate, and checks each time")
   Fixture f;
   REQUIRE(f.gate.counted());
   const FakeBlock block(f.pages, f.gate, kTag);
-  f.gate.state().room = 7;
+  f.gate.state().count.room = 7;
   block.run();
-  CHECK(f.gate.state().room == 2);
-  CHECK(f.gate.state().last == kTag);
+  CHECK(f.gate.state().count.room == 2);
+  CHECK(f.gate.state().count.last == kTag);
   CHECK(seen.slow == 0);
   CHECK(seen.checks == 2);
   block.run();
-  CHECK(f.gate.state().room == 2);
+  CHECK(f.gate.state().count.room == 2);
   CHECK(seen.slow == 1);
   CHECK(seen.checks == 5);
 }
@@ -155,19 +156,19 @@ TEST_CASE("a rewritten block counts itself, and checks where it has no room alon
   const FakeBlock block(f.pages, f.gate, kTag);
   goes_on = f.rewrite(block, kTag, BlockCode::Counting::kCharge);
   CHECK(goes_on == block.body());
-  f.gate.state().room = 12;
+  f.gate.state().count.room = 12;
   block.run();
-  CHECK(f.gate.state().room == 7);
-  CHECK(f.gate.state().last == kTag);
-  f.gate.state().last = 1;
+  CHECK(f.gate.state().count.room == 7);
+  CHECK(f.gate.state().count.last == kTag);
+  f.gate.state().count.last = 1;
   block.run();
-  CHECK(f.gate.state().room == 2);
+  CHECK(f.gate.state().count.room == 2);
   CHECK(seen.slow == 0);
   CHECK(seen.checks == 0);
-  f.gate.state().last = 1;
+  f.gate.state().count.last = 1;
   block.run();
-  CHECK(f.gate.state().room == 2);
-  CHECK(f.gate.state().last == 1);
+  CHECK(f.gate.state().count.room == 2);
+  CHECK(f.gate.state().count.last == 1);
   CHECK(seen.slow == 1);
   CHECK(seen.checks == 1);
 }
@@ -177,12 +178,12 @@ TEST_CASE("a rewritten iteration takes what it was given, and no other's") {
   const FakeBlock block(f.pages, f.gate, kRepeatTag);
   goes_on = f.rewrite(block, kRepeatTag, BlockCode::Counting::kIterations);
   CHECK(goes_on == block.body());
-  BlockGate::State& state = f.gate.state();
+  BlockCount& state = f.gate.state().count;
   state.repeat_tag = kRepeatTag;
   state.repeat_left = 1;
   block.run();
   CHECK(state.repeat_left == 0);
-  CHECK(state.last == BlockGate::kRepeat);
+  CHECK(state.last == BlockCount::kRepeat);
   CHECK(seen.slow == 0);
   state.last = 1;
   block.run();
@@ -210,7 +211,7 @@ TEST_CASE("the rest of a block that is not found keeps its checks") {
   Fixture f;
   const FakeBlock block(f.pages, f.gate, kTag, kPc + 1);
   goes_on = f.rewrite(block, kTag, BlockCode::Counting::kCharge);
-  f.gate.state().room = 12;
+  f.gate.state().count.room = 12;
   block.run();
   CHECK(seen.slow == 0);
   CHECK(seen.checks == 1);
@@ -234,10 +235,10 @@ TEST_CASE("a beginning that is not as expected is left alone") {
   call = good;
   call.returns_to = block.body();
   left_alone(f.code, call);
-  BlockGate without({.engine = &f.engine, .slow = &slow}, {});
+  BlockGate without({.engine = &f.engine, .slow = &slow}, {}, {f.pages.first(), f.pages.end()});
   left_alone(BlockCode(without), good);
   int other = 0;
-  BlockGate elsewhere({.engine = &other, .slow = &slow}, f.gate.state().functions);
+  BlockGate elsewhere({.engine = &other, .slow = &slow}, f.gate.state().functions, {f.pages.first(), f.pages.end()});
   left_alone(BlockCode(elsewhere), good);
 }
 
@@ -246,7 +247,7 @@ TEST_CASE("RDTSC, RDTSCP and PAUSE are served in the middle of their blocks") {
     test::TestMachine m;
     m.long64(snippet);
     CHECK(m.run() == CpuExit::kHalt);
-    CHECK(dynamic_cast<const SoftCpu&>(*m.cpu).served_in_place() == (snippet == do_pause ? 2 : 1));
+    CHECK(test::fast_of(m).served_in_place() == (snippet == do_pause ? 2 : 1));
   }
 }
 
@@ -254,9 +255,9 @@ TEST_CASE("the engine's blocks are as expected") {
   test::TestMachine m;
   m.long64(count_loop);
   m.run(100);
-  const auto& cpu = dynamic_cast<const SoftCpu&>(*m.cpu);
-  CHECK(cpu.block_code().rewritten() >= 2);
-  CHECK(cpu.block_code().all_reworked());
+  const FastPaths& fast = test::fast_of(m);
+  CHECK(fast.block_code().rewritten() >= 2);
+  CHECK(fast.block_code().all_reworked());
 }
 
 }  // namespace xensim::x86

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr uint64_t kCalled = 0x250000;
 
-uint64_t asked(const TestMachine& m) { return dynamic_cast<const SoftCpu&>(*m.cpu).finder().asked(); }
+uint64_t asked(const TestMachine& m) { return fast_of(m).finder().asked(); }
 
 // mov $value, %ebx; ret
 void put_code(std::byte* at, uint8_t value) {

@@ -15,8 +15,9 @@ namespace {
 // A page as the engine's own code lies in.
 class Code {
  public:
-  explicit Code(int rights = PROT_READ | PROT_WRITE | PROT_EXEC)
-      : begin_(static_cast<uint8_t*>(mmap(nullptr, 4096, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+  Code()
+      : begin_(static_cast<uint8_t*>(
+            mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
         at_(begin_ + 256) {
     REQUIRE(begin_ != MAP_FAILED);
   }
@@ -37,6 +38,7 @@ class Code {
   }
   const uint8_t* end() const { return at_; }
   uint8_t* page() { return begin_; }
+  CodeMapping all() const { return {reinterpret_cast<uint64_t>(begin_), reinterpret_cast<uint64_t>(begin_) + 4096}; }
   std::vector<uint8_t> bytes() const { return {begin_, begin_ + 4096}; }
 
  private:
@@ -61,7 +63,7 @@ TEST_CASE("a near call with a constant argument") {
   const void* hook = code.page();
   const auto user = uint64_t{0x123456789a};
   code.add(kMovEdx, kSize).add(kMovRcx, user).add_relative(kCall, hook);
-  CallSites sites(hook, reinterpret_cast<const void*>(user));
+  CallSites sites(hook, reinterpret_cast<const void*>(user), code.all());
   CHECK(sites.renumber(code.end(), kSize, kTag));
   CHECK(size_in(code, 4 + 10 + 5) == kTag);
   CHECK_FALSE(sites.renumber(code.end(), kSize, kTag + 1));  // no longer that size
@@ -74,7 +76,7 @@ TEST_CASE("a call by a pointer, with an argument by its distance") {
   std::memcpy(code.page(), &hook, sizeof hook);
   const void* user = code.page() + 64;
   code.add(kMovEdx, kSize).add_relative(kLeaRcx, user).add_relative(kCallPointer, code.page());
-  CHECK(CallSites(hook, user).renumber(code.end(), kSize, kTag));
+  CHECK(CallSites(hook, user, code.all()).renumber(code.end(), kSize, kTag));
   CHECK(size_in(code, 4 + 7 + 6) == kTag);
 }
 
@@ -86,12 +88,13 @@ TEST_CASE("a call that is not as expected is left alone") {
   code.add(kMovEdx, kSize).add(kMovRcx, user).add_relative(kCall, hook);
   other.add({0xbe}, kSize).add(kMovRcx, user).add_relative(kCall, hook);  // into another register
   const auto before = code.bytes(), before_other = other.bytes();
-  CHECK_FALSE(CallSites(code.page() + 1, argument).renumber(code.end(), kSize, kTag));
-  CHECK_FALSE(CallSites(hook, code.page()).renumber(code.end(), kSize, kTag));
-  CHECK_FALSE(CallSites(hook, argument).renumber(code.end(), kSize + 1, kTag));
-  CHECK_FALSE(CallSites(hook, argument).renumber(code.end() + 1, kSize, kTag));
-  CHECK_FALSE(CallSites(hook, argument).renumber(code.page() + 8, kSize, kTag));  // too near to the beginning
-  CHECK_FALSE(CallSites(hook, argument).renumber(other.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(code.page() + 1, argument, code.all()).renumber(code.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(hook, code.page(), code.all()).renumber(code.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(hook, argument, code.all()).renumber(code.end(), kSize + 1, kTag));
+  CHECK_FALSE(CallSites(hook, argument, code.all()).renumber(code.end() + 1, kSize, kTag));
+  CHECK_FALSE(
+      CallSites(hook, argument, code.all()).renumber(code.page() + 8, kSize, kTag));  // too near to the beginning
+  CHECK_FALSE(CallSites(hook, argument, code.all()).renumber(other.end(), kSize, kTag));
   CHECK(code.bytes() == before);
   CHECK(other.bytes() == before_other);
 }
@@ -99,11 +102,14 @@ TEST_CASE("a call that is not as expected is left alone") {
 TEST_CASE("a pointer outside of the code is not followed") {
   Code code;
   code.add(kMovEdx, kSize).add(kMovRcx, uint64_t{1}).add(kCallPointer, int32_t{0x7ffffff0});
-  CHECK_FALSE(CallSites(code.page(), reinterpret_cast<const void*>(1)).renumber(code.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(code.page(), reinterpret_cast<const void*>(1), code.all()).renumber(code.end(), kSize, kTag));
 }
 
-TEST_CASE("code that is not the engine's kind of memory is left alone") {
-  Code code(PROT_READ | PROT_WRITE);
+TEST_CASE("code outside of the engine's buffer is left alone, and not read") {
+  Code code, other;
   code.add(kMovEdx, kSize).add(kMovRcx, uint64_t{1}).add_relative(kCall, code.page());
-  CHECK_FALSE(CallSites(code.page(), reinterpret_cast<const void*>(1)).renumber(code.end(), kSize, kTag));
+  const void* user = reinterpret_cast<const void*>(1);
+  CHECK_FALSE(CallSites(code.page(), user, other.all()).renumber(code.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(code.page(), user, {}).renumber(code.end(), kSize, kTag));
+  CHECK_FALSE(CallSites(code.page(), user, other.all()).renumber(reinterpret_cast<const void*>(8), kSize, kTag));
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "models/x86/fast/fast_paths.h"
 #include "models/x86/page_walk.h"
 #include "models/x86/soft_cpu_impl.h"
 #include "tests/unit/models/x86/test_machine.h"
@@ -17,7 +18,7 @@ namespace {
 
 constexpr uint64_t kAccessed = 0x20, kDirty = 0x40;
 
-uint64_t filled(const TestMachine& m) { return dynamic_cast<const SoftCpu&>(*m.cpu).tlb().filled(); }
+uint64_t filled(const TestMachine& m) { return fast_of(m).tlb().filled(); }
 
 // A load, a change of the table's entry at `rdx` to `rbx`, what is to take the old entry away (for `remap` INVLPG of
 // `r8`), and the load again: the first gives 1, the second 2, and of the entries some are made here.
@@ -95,7 +96,7 @@ TEST_CASE("how many entries there is room for follows from what was used between
   TestMachine m;
   REQUIRE(know_tlb(m));
   use_pages(m);
-  const EngineTlb& tlb = dynamic_cast<const SoftCpu&>(*m.cpu).tlb();
+  const EngineTlb& tlb = fast_of(m).tlb();
   const auto touch = [&](uint32_t pages, unsigned times) {
     for (unsigned i = 0; i < times; ++i) {
       m.change([&](CpuRegs& r) {  // begins with a flush
