@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "models/base/check.h"
+#include "models/x86/engine/must.h"
 #include "models/x86/fast/fast_paths.h"
 #include "models/x86/soft_cpu_impl.h"
 
@@ -229,7 +230,7 @@ void SoftCpu::run_block(Block& block, uint64_t room) {
 
 uint64_t SoftCpu::repeats_left(const Block& block) const {
   uint64_t left = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left);
+  must(uc_reg_read(engine_->get(), UC_X86_REG_RCX, &left));
   return block.rep_address_bits < 64 ? left & ((uint64_t{1} << block.rep_address_bits) - 1) : left;
 }
 
@@ -259,12 +260,12 @@ void SoftCpu::step_one(const Block& block) {
 void SoftCpu::divert() {
   write_back();
   const uint64_t rip = current_->state.rip();
-  uc_reg_write(engine_->get(), UC_X86_REG_RIP, &rip);
+  must(uc_reg_write(engine_->get(), UC_X86_REG_RIP, &rip));
 }
 
 bool SoftCpu::interrupts_open() {
   uint64_t flags = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
+  must(uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags));
   return (flags & flag::kIf) && !current_->owed_shadow && !state().shadow();
 }
 

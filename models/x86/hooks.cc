@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/engine/must.h"
 #include "models/x86/soft_cpu_impl.h"
 
 namespace xensim::x86 {
@@ -70,7 +71,7 @@ Status SoftCpu::add_hooks() {
 
 Status SoftCpu::set_points(std::span<const Gva> addresses) {
   XS_CHECK(!running_);
-  for (const uc_hook hook : point_hooks_) uc_hook_del(engine_->get(), hook);
+  for (const uc_hook hook : point_hooks_) must(uc_hook_del(engine_->get(), hook));
   point_hooks_.clear();
   for (const Gva address : addresses) {
     uc_hook hook = 0;

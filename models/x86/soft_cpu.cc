@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "models/base/check.h"
+#include "models/x86/engine/must.h"
 #include "models/x86/fast/fast_paths.h"
 #include "models/x86/fast/known_builds.h"
 #include "models/x86/soft_cpu_impl.h"
@@ -20,10 +21,10 @@ Result<std::unique_ptr<Cpu>> make_soft_cpu(CpuClient& client, const SoftCpuConfi
 SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCpuConfig& config)
     : client_(client),
       engine_(std::move(engine)),
-      memory_(*engine_, *this, config.holes_read_zero),
+      memory_(*engine_, *this, config.holes_read_zero, config.frames),
       whole_blocks_(config.whole_blocks),
       nmi_waits_for_exit_(config.nmi_waits_for_exit) {
-  if (!config.plain_engine) fast_ = FastPaths::make(*this, *engine_, memory_, why_plain_);
+  if (!config.plain_engine) fast_ = FastPaths::make(*this, *engine_, memory_, config.build_id);
   if (fast_) {
     count_ = &fast_->count();
   } else {
@@ -93,6 +94,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   if (max_instructions == 0) return CpuExit::kSlice;
   enter(id.v);
   write_back();
+  memory_.look_at_shared_code();
   make_room();
   running_ = true;
   limit_ = max_instructions > kNone - v.retired ? kNone : v.retired + max_instructions;
@@ -113,9 +115,9 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   // At its start the engine takes the arithmetic flags from the flags register's own word, where a state that was
   // restored does not have them: writing the register puts them there.
   uint64_t rip = 0, flags = 0;
-  uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags);
-  uc_reg_write(engine_->get(), UC_X86_REG_RFLAGS, &flags);
-  uc_reg_read(engine_->get(), UC_X86_REG_RIP, &rip);
+  must(uc_reg_read(engine_->get(), UC_X86_REG_RFLAGS, &flags));
+  must(uc_reg_write(engine_->get(), UC_X86_REG_RFLAGS, &flags));
+  must(uc_reg_read(engine_->get(), UC_X86_REG_RIP, &rip));
   synced_ = false;
   const uc_err err = uc_emu_start(engine_->get(), rip, 0, 0, 0);
   begin_hook();

@@ -17,6 +17,8 @@
 
 namespace xensim::x86 {
 
+class HostFrames;
+
 struct SoftCpuConfig {
   unsigned vcpus = 1;
   bool holes_read_zero = false;  // what a read gives where neither memory nor device is: zeroes, else ones
@@ -29,6 +31,8 @@ struct SoftCpuConfig {
   // The engine is used by its public interface alone: slower, and the same. Else the paths of models/x86/fast are used
   // where why_engine_is_plain() has nothing to say and the engine's code is within reach.
   bool plain_engine = false;
+  HostFrames* frames = nullptr;  // of the machine, which outlives the CPU; nullptr: a CPU with memory of its own
+  std::string build_id;          // in tests: as if the engine's GNU build-id were this; empty: what it is
   bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 

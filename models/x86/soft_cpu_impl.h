@@ -198,7 +198,6 @@ class SoftCpu final : public Cpu, public MmioSink {
   std::vector<Recent> recent_;
   BlockCount plain_count_;
   std::unique_ptr<FastPaths> fast_;
-  std::string why_plain_;
   BlockCount* count_ = &plain_count_;  // the gate's where there is one
   std::vector<uc_hook> point_hooks_;
 

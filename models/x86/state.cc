@@ -1,5 +1,7 @@
 #include "models/x86/state.h"
 
+#include "models/x86/engine/must.h"
+
 namespace xensim::x86 {
 namespace {
 
@@ -29,7 +31,7 @@ void State::load(uc_engine* uc) {
   context_.save(uc);
   // The arithmetic flags are computed when asked for; keep them computed, so that a state stands by itself.
   uint64_t flags = 0;
-  uc_reg_read(uc, UC_X86_REG_RFLAGS, &flags);
+  must(uc_reg_read(uc, UC_X86_REG_RFLAGS, &flags));
   const uint64_t others = context_.get<uint64_t>(at_.rflags);
   set_rflags((flags & (flag::kArithmetic | flag::kDf)) | (others & ~(flag::kArithmetic | flag::kDf)));
 }

@@ -149,6 +149,7 @@ class BootCommand final : public Command {
     CallPrinter calls([&](const std::string& line) { output.note(line); });
     run.explain = false;
     run.on_console_bytes = [&](std::string_view bytes) { output.print_raw(bytes); };
+    tell_engine(output, scenario);
     BootSummary counts;
     run.watch = &counts;
     std::optional<traces::TeeSink> both;

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 struct Finding {
   std::string subject;
-  std::string state;  // ok, skipped, missing
+  std::string state;  // ok, skipped, missing, off
   std::string detail;
 };
 
@@ -43,6 +43,13 @@ class ScopedFd {
 };
 
 Finding check_software_cpu() { return {"software CPU", "ok", SoftMachine::engine_version()}; }
+
+Finding check_fast_paths() {
+  const std::string why = SoftMachine::why_engine_is_plain();
+  if (!why.empty())
+    return {"fast paths", "off", why + ": guests run as with --engine plain, slower, with the same results"};
+  return {"fast paths", "ok", "all: blocks count themselves, TLB entries and next blocks are found without the engine"};
+}
 
 // Whose KVM it is, as far as the host tells.
 std::string kvm_kind() {
@@ -110,6 +117,7 @@ class DoctorCommand final : public Command {
   Result<Report> run(Output& output) override {
     const Finding findings[] = {
         check_software_cpu(),
+        check_fast_paths(),
         check_kvm(),
         check_program("gcc", {"g++-12", "g++-14", "g++"}, "builds xensim"),
         check_program("clang", {"clang++-14", "clang++-19", "clang++"}, "builds the sanitizer presets"),

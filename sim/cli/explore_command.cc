@@ -50,6 +50,7 @@ class ExploreCommand final : public Command {
     XS_TRY(const auto chosen, choose(opened));
     XS_TRY(const auto wall, wall_limit_of(wall_));
     explore_.wall = wall.get();
+    tell_engine(output, chosen.scenario);
     explore_.backend = chosen.backend;
     explore_.seed = chosen.seed;
     if (!opened) explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;

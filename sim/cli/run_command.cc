@@ -50,6 +50,7 @@ class RunCommand final : public Command {
     run.save_path = snapshot_.save;
     run.on_saved = [&](uint64_t bytes) { output.note("saved " + saved_words(snapshot_.save, bytes)); };
     run.on_console = [&](const std::string& line) { output.print_raw(line + "\n"); };
+    tell_engine(output, chosen.scenario);
     if (output.verbose()) run.watch = &calls;
     XS_TRY(const auto outcome, run_scenario(chosen.scenario, run));
 

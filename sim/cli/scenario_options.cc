@@ -8,6 +8,7 @@
 
 #include "sim/cli/paths.h"
 #include "sim/scenario/scenario_toml.h"
+#include "sim/soft/soft_machine.h"
 
 namespace xensim::sim {
 
@@ -29,6 +30,12 @@ void declare_engine_option(CLI::App& app, std::string& engine) {
 
 void apply_engine_option(const std::string& engine, Scenario& scenario) {
   if (const auto kind = engine_by_name(engine)) scenario.engine = *kind;
+}
+
+void tell_engine(Output& output, const Scenario& scenario) {
+  if (!output.verbose() || scenario.engine == EngineKind::kPlain) return;
+  if (const std::string why = SoftMachine::why_engine_is_plain(); !why.empty())
+    output.note("engine: plain, for " + why);
 }
 
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options) {

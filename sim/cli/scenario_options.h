@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/base/result.h"
+#include "sim/cli/output.h"
 #include "sim/scenario/scenario.h"
 
 namespace xensim::sim {
@@ -30,6 +31,9 @@ CLI::Validator whole_number();
 void declare_engine_option(CLI::App& app, std::string& engine);
 // What --engine says goes before what the scenario does; it is in no trace. Words that it may not be never get here.
 void apply_engine_option(const std::string& engine, Scenario& scenario);
+
+// With -v, one line where the engine is used plainly though that was not asked for, and why.
+void tell_engine(Output& output, const Scenario& scenario);
 
 // Declares SCENARIO and the options.
 void declare_scenario_options(CLI::App& app, ScenarioOptions& options);

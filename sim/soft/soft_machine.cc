@@ -6,6 +6,7 @@
 #include "models/base/check.h"
 #include "models/pc/pc_devices.h"
 #include "models/x86/engine/version.h"
+#include "models/x86/soft_cpu.h"
 #include "sim/machine/memory_hash.h"
 #include "sim/soft/soft_domain.h"
 
@@ -36,6 +37,8 @@ Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario,
 }
 
 std::string SoftMachine::engine_version() { return x86::engine_version(); }
+
+std::string SoftMachine::why_engine_is_plain() { return x86::why_engine_is_plain(); }
 
 SoftDomain& SoftMachine::soft_of(VcpuRef vcpu) { return *soft_.at(vcpu.dom.v - 1u); }
 
@@ -118,26 +121,27 @@ uint64_t SoftMachine::total_instructions() const {
 
 std::string SoftMachine::vcpu_report(const Actor& actor) const { return soft_.at(actor.domain)->report(actor); }
 
+// The engines do not see what the core writes: each must forget code that it translated from there, wherever it has the
+// frame mapped.
+void SoftMachine::store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) {
+  Machine::store(site, at, bytes, value);
+  frames_.changed(memory_.host(at), bytes);
+}
+
+uint64_t SoftMachine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) {
+  const uint64_t old = Machine::rmw(site, at, bytes, op, operand, expected);
+  frames_.changed(memory_.host(at), bytes);
+  return old;
+}
+
 void SoftMachine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
   Machine::write(site, to, from);
-  code_changed(to, from.size());
+  frames_.changed(memory_.host(to), from.size());
 }
 
 void SoftMachine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
   Machine::copy(site, to, from, bytes);
-  code_changed(to, bytes);
-}
-
-// The engine does not see what others write: it must forget code that it translated from there.
-void SoftMachine::code_changed(Maddr at, uint64_t bytes) {
-  for (size_t d = 0; d < domains_.size(); ++d) {
-    const Domain& domain = domains_[d];
-    for (const pc::MemoryPiece& piece : domain.pieces) {
-      const uint64_t begin = domain.ram.v + piece.offset;
-      if (at.v < begin || at.v >= begin + piece.bytes) continue;
-      soft_[d]->cpu().invalidate_code(Gpa{piece.base.v + at.v - begin}, bytes);
-    }
-  }
+  frames_.changed(memory_.host(to), bytes);
 }
 
 Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "models/x86/engine/host_frames.h"
 #include "sim/machine/machine.h"
 
 namespace xensim::sim {
@@ -26,6 +27,8 @@ class SoftMachine final : public Machine {
   bool can_be_saved() const override { return true; }
   // As a trace's header names it: "unicorn 2.1.4".
   static std::string engine_version();
+  // Why this process uses its engine plainly though EngineKind::kFast is asked for; empty: it does not.
+  static std::string why_engine_is_plain();
 
  private:
   friend class SoftDomain;
@@ -51,6 +54,8 @@ class SoftMachine final : public Machine {
   std::string vcpu_report(const Actor& actor) const override;
 
   // Platform
+  void store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) override;
+  uint64_t rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
   Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
@@ -64,9 +69,8 @@ class SoftMachine final : public Machine {
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
 
-  void code_changed(Maddr at, uint64_t bytes);
-
   const bool restored_;
+  x86::HostFrames frames_;
   std::vector<std::unique_ptr<SoftDomain>> soft_;  // by domain index
 };
 

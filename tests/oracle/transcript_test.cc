@@ -33,11 +33,12 @@ Transcript read_transcript(const std::string& file) {
   return std::move(*transcript);
 }
 
-void compare(const std::string& name, const std::string& flavour) {
+void compare(const std::string& name, const std::string& flavour, EngineKind engine) {
+  CAPTURE(engine == EngineKind::kPlain);
   const Transcript transcript = read_transcript(name + "." + flavour + ".txt");
   Lines images;
   for (const std::string& program : transcript.run.programs) images.push_back(kGuests + program + ".elf");
-  const auto ran = run_here(transcript.run, images, flavour);
+  const auto ran = run_here(transcript.run, images, flavour, engine);
   if (!ran) FAIL(ran.error().message);
   const Lines &expected = transcript.lines, &got = *ran;
   for (size_t i = 0; i < std::max(expected.size(), got.size()); ++i) {
@@ -49,8 +50,10 @@ void compare(const std::string& name, const std::string& flavour) {
   }
 }
 
-#define XS_TRANSCRIPT(name, flavour) \
-  TEST_CASE(name "." flavour) { compare(name, flavour); }
+#define XS_TRANSCRIPT(name, flavour)                                                                        \
+  TEST_CASE(name "." flavour) {                                                                             \
+    for (const EngineKind engine : {EngineKind::kFast, EngineKind::kPlain}) compare(name, flavour, engine); \
+  }
 #define XS_GUEST(program)
 #include "tests/oracle/transcripts.inc"
 #undef XS_TRANSCRIPT

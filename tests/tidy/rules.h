@@ -18,6 +18,7 @@ Complaints check_notes(const Tree& tree);           // no notes to self
 Complaints check_disabled(const Tree& tree);        // no disabled tests, no dead code
 Complaints check_test_names(const Tree& tree);      // unique in their file, plain enough for CTest
 Complaints check_layers(const Tree& tree);          // includes follow the rows of layers.h
+Complaints check_fast_paths(const Tree& tree);      // models/x86/fast has a face, which few include
 Complaints check_rooms(const Tree& tree);           // each folder with sources has a row there
 Complaints check_testing(const Tree& tree);         // what tests share is in no program
 Complaints check_core(const Tree& tree);            // no thread, lock, clock, file or engine of the host's

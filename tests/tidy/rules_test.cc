@@ -35,6 +35,17 @@ TEST_CASE("a forbidden include in any folder of the table is seen") {
   }
 }
 
+TEST_CASE("the engine's private state is seen where it leaves its room") {
+  const auto complaints = [](const std::string& path, const std::string& header) {
+    return complaints_of(check_fast_paths, path, "// Planted.\n#include \"models/x86/fast/" + header + "\"\n").size();
+  };
+  CHECK(complaints("models/x86/soft_cpu.cc", "fast_paths.h") == 0);
+  CHECK(complaints("models/x86/fast/in_place.cc", "live_state.h") == 0);
+  CHECK(complaints("models/x86/soft_cpu.cc", "engine_tlb.h") == 1);
+  CHECK(complaints("models/x86/intercepts.cc", "fast_paths.h") == 1);
+  CHECK(complaints("sim/soft/soft_domain.cc", "fast_paths.h") == 1);
+}
+
 TEST_CASE("a layer never includes the one above it") {
   const std::pair<const char*, const char*> kForbidden[] = {
       {"models/base/", "models/xen/api/core.h"},

@@ -38,6 +38,8 @@ TEST_CASE("test names are unique in their file and plain enough for CTest") { ex
 
 TEST_CASE("includes follow the layers") { expect_none(check_layers(tree())); }
 
+TEST_CASE("what leans on the engine's private state stays in its room") { expect_none(check_fast_paths(tree())); }
+
 TEST_CASE("every folder with sources has a row in the table of layers") { expect_none(check_rooms(tree())); }
 
 TEST_CASE("what tests and benchmarks share is in no program") { expect_none(check_testing(tree())); }

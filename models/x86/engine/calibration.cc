@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <optional>
 
 namespace xensim::x86 {
@@ -22,18 +24,18 @@ std::optional<size_t> find_u64(const Context& context, uint64_t value) {
 // Where a register of the API is kept: writes a value that nothing else has, and looks for it.
 template <class Write>
 std::optional<size_t> locate(uc_engine* uc, uint64_t value, Write write) {
-  write(value);
+  if (write(value) != UC_ERR_OK) return std::nullopt;
   return find_u64(Context(uc), value);
 }
 
 std::optional<size_t> locate_reg(uc_engine* uc, int reg, uint64_t value) {
-  return locate(uc, value, [&](uint64_t v) { uc_reg_write(uc, reg, &v); });
+  return locate(uc, value, [&](uint64_t v) { return uc_reg_write(uc, reg, &v); });
 }
 
 std::optional<size_t> locate_msr(uc_engine* uc, uint32_t msr, uint64_t value) {
   return locate(uc, value, [&](uint64_t v) {
     uc_x86_msr pair{msr, v};
-    uc_reg_write(uc, UC_X86_REG_MSR, &pair);
+    return uc_reg_write(uc, UC_X86_REG_MSR, &pair);
   });
 }
 
@@ -41,7 +43,7 @@ std::optional<size_t> locate_msr(uc_engine* uc, uint32_t msr, uint64_t value) {
 std::optional<size_t> locate_table(uc_engine* uc, int reg, uint64_t base) {
   auto found = locate(uc, base, [&](uint64_t v) {
     uc_x86_mmr mmr{0, v, 0x1234, 0};
-    uc_reg_write(uc, reg, &mmr);
+    return uc_reg_write(uc, reg, &mmr);
   });
   if (!found || Context(uc).get<uint32_t>(*found + 8) != 0x1234) return std::nullopt;
   return *found - 8;
@@ -49,6 +51,13 @@ std::optional<size_t> locate_table(uc_engine* uc, int reg, uint64_t base) {
 
 tl::unexpected<Error> mismatch(const char* what) {
   return environment_error(fmt::format("this build of Unicorn keeps {} where xensim does not expect it", what));
+}
+
+// Places that follow from another's must lie in a context before they are read.
+bool inside(uc_engine* uc, std::initializer_list<size_t> places) {
+  constexpr size_t kMost = 24;  // bytes of the longest, a segment
+  const size_t size = uc_context_size(uc);
+  return std::all_of(places.begin(), places.end(), [size](size_t at) { return at < size && size - at >= kMost; });
 }
 
 constexpr uint64_t kMark = 0x5ca1ab1e00000000;
@@ -77,13 +86,14 @@ Status find_flags(uc_engine* uc, EnvLayout& layout) {
   layout.cc_op = layout.rip + 40;
   layout.df = layout.rip + 44;
   layout.hflags = layout.rip + 48;
+  if (!inside(uc, {layout.hflags})) return mismatch("the flags");
   uint64_t flags = 0x3ed7;  // IOPL 3, OF, DF, IF, SF, ZF, AF, PF, CF
-  uc_reg_write(uc, UC_X86_REG_RFLAGS, &flags);
+  if (uc_reg_write(uc, UC_X86_REG_RFLAGS, &flags) != UC_ERR_OK) return mismatch("the flags");
   Context context(uc);
   const bool set = context.get<uint64_t>(layout.cc_src) == 0x8d5 && context.get<uint32_t>(layout.cc_op) == 1 &&
                    context.get<int32_t>(layout.df) == -1 && (context.get<uint64_t>(layout.rflags) & 0x3200) == 0x3200;
   flags = 2;
-  uc_reg_write(uc, UC_X86_REG_RFLAGS, &flags);
+  if (uc_reg_write(uc, UC_X86_REG_RFLAGS, &flags) != UC_ERR_OK) return mismatch("the flags");
   context.save(uc);
   const bool clear = context.get<uint64_t>(layout.cc_src) == 0 && context.get<int32_t>(layout.df) == 1 &&
                      (context.get<uint64_t>(layout.rflags) & 0x3200) == 0;
@@ -103,6 +113,7 @@ Status find_segments(uc_engine* uc, EnvLayout& layout) {
   const auto idtr = locate_table(uc, UC_X86_REG_IDTR, kMark + 0x305);
   if (!gs || !fs || !ldtr || !tr || !gdtr || !idtr) return mismatch("the segment registers");
   layout.seg = *fs - 8 - 4 * 24;
+  if (!inside(uc, {layout.seg, *ldtr, *tr, *gdtr, *idtr})) return mismatch("the segment registers");
   layout.ldtr = *ldtr;
   layout.tr = *tr;
   layout.gdtr = *gdtr;
@@ -113,6 +124,7 @@ Status find_segments(uc_engine* uc, EnvLayout& layout) {
   const auto cr2 = locate_reg(uc, UC_X86_REG_CR2, kMark + 0x306);
   if (!cr2 || *cr2 != *idtr + 24 + 16) return mismatch("the control registers");
   layout.cr = *cr2 - 16;
+  if (!inside(uc, {layout.cr, layout.cr + 8 * 8})) return mismatch("the control registers");
   return {};
 }
 
@@ -138,8 +150,9 @@ Status find_msrs(uc_engine* uc, EnvLayout& layout) {
     layout.*row.offset = *at;
   }
   layout.sysenter_cs = layout.sysenter_esp - 8;
+  if (!inside(uc, {layout.sysenter_cs})) return mismatch("SYSENTER_CS");
   uc_x86_msr pair{0x174, 0x4321};
-  uc_reg_write(uc, UC_X86_REG_MSR, &pair);
+  if (uc_reg_write(uc, UC_X86_REG_MSR, &pair) != UC_ERR_OK) return mismatch("SYSENTER_CS");
   if (Context(uc).get<uint32_t>(layout.sysenter_cs) != 0x4321) return mismatch("SYSENTER_CS");
 
   // EFER takes only known bits; NXE and SCE are toggled, and the one word that follows them is it.
@@ -195,6 +208,7 @@ Status prove_exceptions(uc_engine* uc, EnvLayout& layout) {
   layout.intercept_cr_write = layout.intercept + 10;
   layout.intercept_dr_read = layout.intercept + 12;
   layout.intercept_dr_write = layout.intercept + 14;
+  if (!inside(uc, {layout.error_code, layout.dr + 8 * 7, layout.intercept_dr_write})) return mismatch("the intercepts");
 
   // mov $0x4448,%eax; mov %eax,%ds; (+8) int $0x42; (+10) rdmsr
   constexpr std::array<uint8_t, 13> kCode = {0xb8, 0x48, 0x44, 0, 0, 0x8e, 0xd8, 0x90, 0xcd, 0x42, 0x0f, 0x32, 0xf4};
@@ -208,7 +222,7 @@ Status prove_exceptions(uc_engine* uc, EnvLayout& layout) {
   const auto step = [&](uint64_t offset) { uc_emu_start(uc, kBase + offset, 0, 0, 0); };
 
   const uc_x86_mmr empty_gdt{0, 0x1000, 0, 0};
-  uc_reg_write(uc, UC_X86_REG_GDTR, &empty_gdt);
+  if (uc_reg_write(uc, UC_X86_REG_GDTR, &empty_gdt) != UC_ERR_OK) return mismatch("GDTR");
   step(0);
   if (probe.seen != 1 || probe.vector != 13 || probe.error_code != 0x4448 || probe.old_exception != 13 ||
       probe.rip != kBase + 5)

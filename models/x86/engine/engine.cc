@@ -7,6 +7,8 @@
 
 #include "models/base/check.h"
 #include "models/x86/engine/calibration.h"
+#include "models/x86/engine/engine_clock.h"
+#include "models/x86/engine/must.h"
 #include "models/x86/engine/version.h"
 
 namespace xensim::x86 {
@@ -52,9 +54,9 @@ Result<uc_engine*> open_raw() {
 void reset_fpu(uc_engine* uc) {
   const uint16_t control = 0x037f, tag = 0xffff;
   const uint32_t mxcsr = 0x1f80;
-  uc_reg_write(uc, UC_X86_REG_FPCW, &control);
-  uc_reg_write(uc, UC_X86_REG_FPTAG, &tag);
-  uc_reg_write(uc, UC_X86_REG_MXCSR, &mxcsr);
+  must(uc_reg_write(uc, UC_X86_REG_FPCW, &control));
+  must(uc_reg_write(uc, UC_X86_REG_FPTAG, &tag));
+  must(uc_reg_write(uc, UC_X86_REG_MXCSR, &mxcsr));
 }
 
 }  // namespace
@@ -84,6 +86,7 @@ Result<std::unique_ptr<Engine>> Engine::open() {
   if (const unsigned version = uc_version(nullptr, nullptr); !version_will_do(version))
     return environment_error(fmt::format("Unicorn {}.{}.{} is loaded; xensim needs 2.1.4 or a later 2.1", version >> 24,
                                          version >> 16 & 0xff, version >> 8 & 0xff));
+  XS_TRY_STATUS(check_engine_clock());
   // One engine is spent on calibration, so that nothing it did is left in the one that runs guests.
   XS_TRY(uc_engine * probe, open_raw());
   auto layout = calibrate(probe);
@@ -124,6 +127,20 @@ void Engine::drop_code(uint64_t gpa, uint64_t bytes) {
   pristine_.restore(uc_);
   flush_tlb();
   XS_CHECK(uc_ctl_remove_cache(uc_, gpa, gpa + bytes) == UC_ERR_OK);
+  scratch_.restore(uc_);
+  flush_tlb();
+}
+
+// TranslationBlocks are found by ram_addr, which the next RAM that is mapped gets anew: those made from what goes must
+// go too. uc_mem_unmap drops them by virtual address, as above.
+void Engine::unmap(uint64_t gpa, uint64_t bytes, bool code) {
+  if (code) {
+    scratch_.save(uc_);
+    pristine_.restore(uc_);
+    flush_tlb();
+  }
+  XS_CHECK(uc_mem_unmap(uc_, gpa, bytes) == UC_ERR_OK);
+  if (!code) return;
   scratch_.restore(uc_);
   flush_tlb();
 }

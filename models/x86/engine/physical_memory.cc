@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "models/base/check.h"
+#include "models/x86/engine/must.h"
 
 namespace xensim::x86 {
 namespace {
@@ -62,10 +63,13 @@ PageBits::PageBits() {
 
 PageBits::~PageBits() { munmap(words_, kPageBitsBytes); }
 
-PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero)
-    : engine_(engine), sink_(sink), holes_read_zero_(holes_read_zero) {
+PhysicalMemory::PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero, HostFrames* frames)
+    : engine_(engine), sink_(sink), holes_read_zero_(holes_read_zero), frames_(frames ? *frames : own_frames_) {
+  frames_.join(*this);
   watch_holes();
 }
+
+PhysicalMemory::~PhysicalMemory() { frames_.leave(*this); }
 
 Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
   if (bytes == 0 || (gpa | bytes) % kPageSize != 0)
@@ -81,6 +85,25 @@ Status PhysicalMemory::check_free(uint64_t gpa, uint64_t bytes) const {
   return {};
 }
 
+template <class Visit>
+void PhysicalMemory::each_code_page(uint64_t gpa, uint64_t end, Visit&& visit) const {
+  for (uint64_t at = gpa; at < end;) {
+    const uint64_t page = at >> kPageShift;
+    if (page % 64 == 0 && code_pages_.words()[page / 64] == 0) {
+      at += 64 * kPageSize;
+      continue;
+    }
+    if (code_pages_.get(page)) visit(at);
+    at += kPageSize;
+  }
+}
+
+bool PhysicalMemory::any_code(uint64_t gpa, uint64_t end) const {
+  bool any = false;
+  each_code_page(gpa, end, [&](uint64_t) { any = true; });
+  return any;
+}
+
 void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
   for (auto it = regions_.begin(); it != regions_.end();) {
     const auto next = std::next(it);
@@ -90,8 +113,8 @@ void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
 }
 
 void PhysicalMemory::erase(Regions::iterator it) {
-  if (it->second.hook) uc_hook_del(engine_.get(), it->second.hook);
-  XS_CHECK(uc_mem_unmap(engine_.get(), it->first, it->second.end - it->first) == UC_ERR_OK);
+  if (it->second.hook) must(uc_hook_del(engine_.get(), it->second.hook));
+  engine_.unmap(it->first, it->second.end - it->first, it->second.host && any_code(it->first, it->second.end));
   if (it->second.kind == Kind::kOpenBus) --open_bus_;
   regions_.erase(it);
   last_ = nullptr;
@@ -105,9 +128,9 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
     err = uc_mem_map_ptr(engine_.get(), gpa, bytes, UC_PROT_ALL, region.host);
     if (region.kind == Kind::kRom) {
       // Mapped writable and then protected: only so does the engine throw stores away.
-      uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_READ | UC_PROT_EXEC);
-      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_rom_store), nullptr,
-                  gpa, region.end - 1);
+      must(uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_READ | UC_PROT_EXEC));
+      must(uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_WRITE_PROT, reinterpret_cast<void*>(&on_rom_store),
+                       nullptr, gpa, region.end - 1));
     }
   } else {
     err = uc_mmio_map(engine_.get(), gpa, bytes, &on_mmio_read, &region, &on_mmio_write, &region);
@@ -116,9 +139,9 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
       // access to RAM down the slow path too; one on what protection forbids does not, so all access is forbidden, and
       // the hook lets it pass.
       region.sink = &sink_;
-      uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_NONE);
-      uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT,
-                  reinterpret_cast<void*>(&on_mmio_access), &sink_, gpa, region.end - 1);
+      must(uc_mem_protect(engine_.get(), gpa, bytes, UC_PROT_NONE));
+      must(uc_hook_add(engine_.get(), &region.hook, UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT,
+                       reinterpret_cast<void*>(&on_mmio_access), &sink_, gpa, region.end - 1));
     }
   }
   XS_CHECK_MSG(err == UC_ERR_OK, fmt::format("the engine cannot map {:#x}+{:#x}: {}", gpa, bytes, uc_strerror(err)));
@@ -127,10 +150,16 @@ void PhysicalMemory::remap(uint64_t gpa, Region& region) {
 Status PhysicalMemory::map_ram(uint64_t gpa, std::span<std::byte> host, bool writable) {
   XS_TRY_STATUS(check_free(gpa, host.size()));
   drop_holes(gpa, gpa + host.size());
+  frames_.mapping(host);
   Region& region = regions_[gpa];
   region = {gpa + host.size(), writable ? Kind::kRam : Kind::kRom, host.data(), gpa, 0, nullptr};
   remap(gpa, region);
   watch_holes();
+  // Pages that held code before: stores there are looked at still, and these frames now count as code's.
+  each_code_page(gpa, gpa + host.size(), [&](uint64_t page) {
+    frames_.add_code(ram(page));
+    if (frames_.shared(ram(page))) shared_code_[page];
+  });
   return {};
 }
 
@@ -146,7 +175,7 @@ Status PhysicalMemory::map_mmio(uint64_t gpa, uint64_t bytes) {
 
 // Lets the engine tell of accesses to holes, and to holes alone.
 void PhysicalMemory::watch_holes() {
-  for (const uc_hook hook : hole_hooks_) uc_hook_del(engine_.get(), hook);
+  for (const uc_hook hook : hole_hooks_) must(uc_hook_del(engine_.get(), hook));
   hole_hooks_.clear();
   uint64_t begin = 0;
   const auto watch = [&](uint64_t end) {
@@ -236,7 +265,7 @@ void PhysicalMemory::write(uint64_t gpa, const void* bytes, size_t size) {
   const Region* region = find(gpa);
   if (!region || region->kind != Kind::kRam) return;
   std::memcpy(region->host + (gpa - region->gpa), bytes, size);
-  if (has_code(gpa)) engine_.drop_code(gpa, size);
+  if (has_code(gpa) || frames_.any_shared()) frames_.changed(region->host + (gpa - region->gpa), size);
 }
 
 bool PhysicalMemory::has_code(uint64_t gpa) const { return gpa < kPhysicalEnd && code_pages_.get(gpa >> kPageShift); }
@@ -246,6 +275,10 @@ void PhysicalMemory::add_code(uint64_t gpa, uint64_t bytes) {
   for (uint64_t page = gpa >> kPageShift; page <= (gpa + bytes - 1) >> kPageShift; ++page) {
     if (page >= kPhysicalEnd >> kPageShift || code_pages_.get(page)) continue;
     code_pages_.set(page);
+    if (const std::byte* const host = ram(page << kPageShift)) {
+      frames_.add_code(host);
+      if (frames_.shared(host)) shared_code_[page << kPageShift];
+    }
     watch_code(page >> (kChunkShift - kPageShift));
     new_page = true;
   }
@@ -264,14 +297,14 @@ void PhysicalMemory::watch_code(uint64_t chunk) {
     if (before->second.first > chunk) return;
     if (before->second.first == chunk) {
       first = before->first;
-      uc_hook_del(engine_.get(), before->second.second);
+      must(uc_hook_del(engine_.get(), before->second.second));
       watched_.erase(before);
     }
   }
   after = watched_.find(end);
   if (after != watched_.end()) {
     end = after->second.first;
-    uc_hook_del(engine_.get(), after->second.second);
+    must(uc_hook_del(engine_.get(), after->second.second));
     watched_.erase(after);
   }
   uc_hook hook = 0;
@@ -283,9 +316,53 @@ void PhysicalMemory::watch_code(uint64_t chunk) {
 void PhysicalMemory::invalidate_code(uint64_t gpa, uint64_t bytes) {
   while (bytes != 0) {
     const uint64_t part = std::min(bytes, kPageSize - gpa % kPageSize);
-    if (ram(gpa) && has_code(gpa)) engine_.drop_code(gpa, part);
+    if (const std::byte* const host = ram(gpa)) frames_.changed(host, part);
     gpa += part;
     bytes -= part;
+  }
+}
+
+template <class Visit>
+void PhysicalMemory::each_gpa(const std::byte* at, Visit&& visit) const {
+  for (const auto& [gpa, region] : regions_) {
+    if (region.host && at >= region.host && at < region.host + (region.end - gpa))
+      visit(gpa + static_cast<uint64_t>(at - region.host));
+  }
+}
+
+void PhysicalMemory::host_changed(const std::byte* at, uint64_t bytes) {
+  each_gpa(at, [&](uint64_t gpa) {
+    if (has_code(gpa)) engine_.drop_code(gpa, bytes);
+  });
+}
+
+void PhysicalMemory::page_is_shared(const std::byte* page) {
+  each_gpa(page, [&](uint64_t gpa) {
+    if (has_code(gpa)) shared_code_[gpa & ~(kPageSize - 1)];
+  });
+}
+
+std::vector<std::span<const std::byte>> PhysicalMemory::mapped_host() const {
+  std::vector<std::span<const std::byte>> all;
+  for (const auto& [gpa, region] : regions_) {
+    if (region.host) all.emplace_back(region.host, region.end - gpa);
+  }
+  return all;
+}
+
+void PhysicalMemory::look_at_shared_code() {
+  for (auto it = shared_code_.begin(); it != shared_code_.end();) {
+    auto& [gpa, seen] = *it;
+    const std::byte* const host = ram(gpa);
+    if (!host) {
+      it = shared_code_.erase(it);
+      continue;
+    }
+    if (seen.size() != kPageSize || std::memcmp(seen.data(), host, kPageSize) != 0) {
+      seen.assign(host, host + kPageSize);
+      engine_.drop_code(gpa, kPageSize);
+    }
+    ++it;
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "models/base/cpu.h"
 #include "models/x86/engine/engine.h"
+#include "models/x86/engine/host_frames.h"
 
 namespace xensim::x86 {
 
@@ -60,7 +61,11 @@ class PhysicalMemory {
   };
 
   // `holes_read_zero`: where nothing is mapped a read gives zeroes, as under QEMU; else ones.
-  PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero = false);
+  // `frames`: of the machine that the engine belongs to; nullptr: it has its own.
+  PhysicalMemory(Engine& engine, MmioSink& sink, bool holes_read_zero = false, HostFrames* frames = nullptr);
+  ~PhysicalMemory();
+  PhysicalMemory(const PhysicalMemory&) = delete;
+  PhysicalMemory& operator=(const PhysicalMemory&) = delete;
 
   // Page granular; a range that overlaps RAM or a device is an error (kInput).
   Status map_ram(uint64_t gpa, std::span<std::byte> host, bool writable);
@@ -87,10 +92,25 @@ class PhysicalMemory {
   void add_code(uint64_t gpa, uint64_t bytes);
   bool has_code(uint64_t gpa) const;
   void invalidate_code(uint64_t gpa, uint64_t bytes);
+  // Before the engine runs: drops code of shared pages that are not as they were when it last ran.
+  void look_at_shared_code();
+
+  // For HostFrames: bytes within a page were written; a page with code is mapped elsewhere too; the host memory of all
+  // RAM and ROM.
+  void host_changed(const std::byte* at, uint64_t bytes);
+  void page_is_shared(const std::byte* page);
+  std::vector<std::span<const std::byte>> mapped_host() const;
 
  private:
   using Regions = std::map<uint64_t, Region>;
 
+  // Each address at which [at, ...) is mapped.
+  template <class Visit>
+  void each_gpa(const std::byte* at, Visit&& visit) const;
+  // Each page of [gpa, end) that has held code.
+  template <class Visit>
+  void each_code_page(uint64_t gpa, uint64_t end, Visit&& visit) const;
+  bool any_code(uint64_t gpa, uint64_t end) const;
   Status check_free(uint64_t gpa, uint64_t bytes) const;
   void watch_holes();
   void drop_holes(uint64_t begin, uint64_t end);
@@ -102,6 +122,9 @@ class PhysicalMemory {
   Engine& engine_;
   MmioSink& sink_;
   const bool holes_read_zero_;
+  HostFrames own_frames_;
+  HostFrames& frames_;
+  std::map<uint64_t, std::vector<std::byte>> shared_code_;  // by page address: its bytes when the engine last ran
   Regions regions_;
   size_t open_bus_ = 0;
   std::vector<uc_hook> hole_hooks_;

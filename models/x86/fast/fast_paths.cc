@@ -6,15 +6,11 @@
 
 namespace xensim::x86 {
 
-std::unique_ptr<FastPaths> FastPaths::make(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory, std::string& why_not) {
-  why_not = why_no_fast_paths();
-  if (!why_not.empty()) return nullptr;
+std::unique_ptr<FastPaths> FastPaths::make(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory,
+                                           const std::string& build_id) {
+  if (!why_no_fast_paths(build_id.empty() ? engine_build_id() : build_id).empty()) return nullptr;
   std::unique_ptr<FastPaths> made(new FastPaths(cpu, engine, memory));
-  if (made->gate_.counted()) return made;
-  why_not = engine.code().begin == engine.code().end
-                ? "it is not known where the engine's translated code is"
-                : "no page can be had within 2 GiB of the engine's translated code";
-  return nullptr;
+  return made->gate_.counted() ? std::move(made) : nullptr;
 }
 
 FastPaths::FastPaths(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory)

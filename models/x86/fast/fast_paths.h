@@ -25,8 +25,10 @@ class SoftCpu;
 
 class FastPaths {
  public:
-  // For `engine`, which is fresh. nullptr where the engine is to be used plainly, and why in `why_not`.
-  static std::unique_ptr<FastPaths> make(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory, std::string& why_not);
+  // For `engine`, which is fresh. nullptr where it is to be used plainly: its build is not a known one, or no gate can
+  // be near its code. `build_id`: SoftCpuConfig's.
+  static std::unique_ptr<FastPaths> make(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory,
+                                         const std::string& build_id);
   ~FastPaths();
 
   // The UC_HOOK_BLOCK callback and its argument.

@@ -114,8 +114,7 @@ const FastPaths& fast_of(const TestMachine& m);
 // Runs `mov (from),%rax; mov %rax,(to)` and gives RAX.
 uint64_t copy(TestMachine& m, uint64_t from, uint64_t to);
 // Lets stores happen by which the engine's TLB becomes known (SoftCpu's gate), so that it is filled without the engine.
-// false: the engine's code is not as expected, and is left as it is. (So it may be under ASan once there were many
-// machines: its code then lies more than 2 GiB from the library, and calls it by way of pointers.)
+// false: it is not as expected.
 [[nodiscard]] bool know_tlb(TestMachine& m);
 // Sets the accessed and dirty bits of all pages that are present, and of the tables above them.
 void use_pages(TestMachine& m);
