@@ -13,8 +13,10 @@
 namespace xensim::x86 {
 namespace {
 
-// mov $engine, %rdi; xor %esi, %esi; call check
-constexpr size_t kArgumentBytes = 10, kCheckBytes = kArgumentBytes + 2 + 5;
+// A call is CALL rel32 where its target is near, else CALL [rip + disp32] of a word in the block's constant pool; an
+// argument that is an address is MOV imm64, or LEA [rip + disp32] where it is near. Which, the layout of the address
+// space decides, so all are known here.
+constexpr size_t kNearBytes = 5, kFarBytes = 6;
 // What write_beginning() needs at most.
 constexpr size_t kCountedBytes = 8 + 2 + 10 + 8, kRepeatedBytes = 10 + 2 + 7 + 2 + 10 + 8;
 constexpr uint32_t kMostCharge = 127;  // as an immediate byte
@@ -85,29 +87,60 @@ BlockCode::BlockCode(const BlockGate& gate) : gate_(gate) {
   for (const Redirected& each : redirected_) all_reworked_ = all_reworked_ && each.from && each.to;
 }
 
-bool BlockCode::is_check(const uint8_t* at) const {
-  CodeReader code(at + kCheckBytes);
-  return code.read({0xe8}, 4) && code.target() == reinterpret_cast<uintptr_t>(gate_.state().functions.check) &&
-         code.read({0x33, 0xf6}, 0) && code.read({0x48, 0xbf}, 8) &&
-         code.value() == reinterpret_cast<uintptr_t>(gate_.state().program.engine);
+// The target of a call or jump that was read with that opcode, near, or far with the other one.
+std::optional<uint64_t> BlockCode::target_of(CodeReader& code, uint8_t near, uint8_t far) const {
+  if (code.read({near}, 4)) return code.target();
+  uint64_t pointer = 0;
+  if (!code.read({0xff, far}, 4)) return std::nullopt;
+  if (code.target() < code_begin_ || code.target() > code_end_ - sizeof pointer) return std::nullopt;
+  std::memcpy(&pointer, reinterpret_cast<const void*>(code.target()), sizeof pointer);
+  return pointer;
+}
+
+std::optional<uint64_t> BlockCode::called(CodeReader& code) const { return target_of(code, 0xe8, 0x15); }
+
+// The first argument of a hook and of the check.
+bool BlockCode::passes_engine(CodeReader& code) const {
+  const auto engine = reinterpret_cast<uintptr_t>(gate_.state().program.engine);
+  if (code.read({0x48, 0xbf}, 8)) return code.value() == engine;
+  return code.read({0x48, 0x8d, 0x3d}, 4) && code.target() == engine;
+}
+
+// MOV/LEA rdi, engine; XOR esi, esi; CALL check. Where it begins, if it ends at `end`.
+const uint8_t* BlockCode::check_before(const uint8_t* end) const {
+  CodeReader code(end);
+  const auto target = called(code);
+  const bool is = target && *target == reinterpret_cast<uintptr_t>(gate_.state().functions.check) &&
+                  code.read({0x33, 0xf6}, 0) && passes_engine(code);
+  return is ? code.at() : nullptr;
+}
+
+// Where the check ends that begins at `begin`; nullptr: there is none.
+const uint8_t* BlockCode::check_behind(const uint8_t* begin) const {
+  for (const size_t argument : {10, 7}) {
+    for (const size_t call : {kNearBytes, kFarBytes}) {
+      const uint8_t* const end = begin + argument + 2 + call;
+      if (reinterpret_cast<uintptr_t>(end) <= code_end_ && check_before(end) == begin) return end;
+    }
+  }
+  return nullptr;
 }
 
 // The hook's call with its arguments, and the check that follows it; empty: it looks otherwise.
 std::span<uint8_t> BlockCode::beginning(const Call& call) const {
   CodeReader code(call.returns_to);
-  if (!is_check(call.returns_to)) return {};
-  if (!code.read({0xe8}, 4) || code.target() != reinterpret_cast<uintptr_t>(gate_.hook())) return {};
+  const uint8_t* const end = check_behind(call.returns_to);
+  const auto hook = called(code);
+  if (!end || !hook || *hook != reinterpret_cast<uintptr_t>(gate_.hook())) return {};
   if (!code.read({0x48, 0x8d, 0x0d}, 4) && !code.read({0x48, 0xb9}, 8)) return {};
   if (!code.read({0xba}, 4) || code.value() != call.tag) return {};
   const bool has_pc = (code.read({0x48, 0xc7, 0xc6}, 4) && code.extended() == call.pc) ||
                       (code.read({0x48, 0xbe}, 8) && code.value() == call.pc) ||
                       (code.read({0x48, 0x8d, 0x35}, 4) && code.target() == call.pc) ||
                       (code.read({0xbe}, 4) && code.value() == call.pc);
-  if (!has_pc || !code.read({0x48, 0xbf}, 8) ||
-      code.value() != reinterpret_cast<uintptr_t>(gate_.state().program.engine))
-    return {};
+  if (!has_pc || !passes_engine(code)) return {};
   auto* begin = const_cast<uint8_t*>(code.at());
-  return {begin, call.returns_to + kCheckBytes};
+  return {begin, static_cast<size_t>(end - begin)};
 }
 
 // The end of the place is the same for all, so that the gate finds the tag from where its call returns to. That call is
@@ -134,13 +167,11 @@ void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) cons
 
 namespace {
 
-constexpr size_t kNearBytes = 5;  // of a near call or jump
-
-// Each byte that may be the first of such an instruction.
+// Each byte that may be the first of an instruction of so many.
 template <class Visit>
-void each_near(std::span<uint8_t> code, uint8_t opcode, Visit&& visit) {
-  while (code.size() >= kNearBytes) {
-    void* const found = std::memchr(code.data(), opcode, code.size() - kNearBytes + 1);
+void each_at(std::span<uint8_t> code, uint8_t opcode, size_t bytes, Visit&& visit) {
+  while (code.size() >= bytes) {
+    void* const found = std::memchr(code.data(), opcode, code.size() - bytes + 1);
     if (!found) return;
     auto* const at = static_cast<uint8_t*>(found);
     visit(at);
@@ -148,44 +179,58 @@ void each_near(std::span<uint8_t> code, uint8_t opcode, Visit&& visit) {
   }
 }
 
+// A call or jump that ends there goes to `target` from now on; what is more than CALL or JMP rel32 is a NOP before it.
+void redirect(uint8_t* end, size_t bytes, uint8_t opcode, const void* target) {
+  Writer code(end);
+  code.distance(target).bytes({opcode});
+  if (bytes == kFarBytes) code.bytes({0x90});
+}
+
 }  // namespace
 
 // False: a call is not as expected, or there is no code. What is before it is the block's beginning.
 bool BlockCode::rework(std::span<uint8_t> code) const {
   bool all = !code.empty();
-  each_near(code, 0xe8, [&](uint8_t* at) { all = rework_call(at) && all; });
-  each_near(code, 0xe9, [&](uint8_t* at) { rework_store(at); });
+  each_at(code, 0xe8, kNearBytes, [&](uint8_t* at) { all = rework_call(at, kNearBytes) && all; });
+  each_at(code, 0xe9, kNearBytes, [&](uint8_t* at) { rework_store(at, kNearBytes); });
+  each_at(code, 0xff, kFarBytes, [&](uint8_t* at) {
+    if (at[1] == 0x15) all = rework_call(at, kFarBytes) && all;
+    if (at[1] == 0x25) rework_store(at, kFarBytes);
+  });
   return all;
 }
 
 // push %r8; jmp: the engine's function returns to where the store was.
-void BlockCode::rework_store(uint8_t* at) const {
-  CodeReader code(at + kNearBytes);
-  if (!code.read({0x41, 0x50, 0xe9}, 4)) return;
+void BlockCode::rework_store(uint8_t* at, size_t bytes) const {
+  CodeReader code(at + bytes);
+  const auto target = target_of(code, 0xe9, 0x25);
+  if (!target || !code.read({0x41, 0x50}, 0)) return;
   for (const auto& [from, to] : stores_) {
-    if (from && to && reinterpret_cast<const void*>(code.target()) == from) Writer(at + kNearBytes).distance(to);
+    if (from && to && reinterpret_cast<const void*>(*target) == from) redirect(at + bytes, bytes, 0xe9, to);
   }
 }
 
-bool BlockCode::rework_call(uint8_t* at) const {
-  CodeReader code(at + kNearBytes);
-  if (!code.read({0xe8}, 4)) return true;
-  const auto* target = reinterpret_cast<const void*>(code.target());
+bool BlockCode::rework_call(uint8_t* at, size_t bytes) const {
+  uint8_t* const end = at + bytes;
+  CodeReader code(end);
+  const auto read = called(code);
+  if (!read || code.at() != at) return true;
+  const auto* target = reinterpret_cast<const void*>(*read);
   if (target == gate_.state().functions.check) {
-    if (uint8_t* begin = at + kNearBytes - kCheckBytes; is_check(begin)) fill({begin, kCheckBytes});
+    if (const uint8_t* begin = check_before(end)) fill({const_cast<uint8_t*>(begin), end});
     return true;
   }
   for (const auto& [from, to] : loads_) {
     if (target != from || !from || !to) continue;
     // Behind the last argument, where in the code the load is: near or not.
-    if (code.read({0x48, 0x8d, 0x0d}, 4) || code.read({0x48, 0xb9}, 8)) Writer(at + kNearBytes).distance(to);
+    if (code.read({0x48, 0x8d, 0x0d}, 4) || code.read({0x48, 0xb9}, 8)) redirect(end, bytes, 0xe8, to);
     return true;
   }
   for (const Redirected& each : redirected_) {
     if (target != each.from || !each.to) continue;
     const bool known = each.load != 0 ? code.read({each.load}, 4) : code.read({0x48, 0x8b, 0xfd}, 0);  // mov %rbp, %rdi
     if (!known) return false;
-    Writer(at + kNearBytes).distance(each.to);
+    redirect(end, bytes, 0xe8, each.to);
     return true;
   }
   return true;
@@ -206,6 +251,8 @@ std::span<uint8_t> rest_of_block(uint8_t* begin, uint8_t* from, uint64_t pc, uin
 }  // namespace
 
 const uint8_t* BlockCode::rewrite(const Call& call, uint64_t code_begin, uint64_t code_end) {
+  code_begin_ = code_begin;
+  code_end_ = code_end;
   const std::span<uint8_t> place = gate_.counted() ? beginning(call) : std::span<uint8_t>();
   if (place.empty()) {
     all_reworked_ = false;

@@ -11,10 +11,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "models/x86/fast/block_gate.h"
+#include "models/x86/fast/code_reader.h"
 
 namespace xensim::x86 {
 
@@ -40,11 +42,15 @@ class BlockCode {
 
  private:
   std::span<uint8_t> beginning(const Call& call) const;
-  bool is_check(const uint8_t* at) const;
+  std::optional<uint64_t> target_of(CodeReader& code, uint8_t near, uint8_t far) const;
+  std::optional<uint64_t> called(CodeReader& code) const;
+  bool passes_engine(CodeReader& code) const;
+  const uint8_t* check_before(const uint8_t* end) const;
+  const uint8_t* check_behind(const uint8_t* begin) const;
   void write_beginning(std::span<uint8_t> place, const Call& call) const;
   bool rework(std::span<uint8_t> code) const;
-  bool rework_call(uint8_t* at) const;
-  void rework_store(uint8_t* at) const;
+  bool rework_call(uint8_t* at, size_t bytes) const;
+  void rework_store(uint8_t* at, size_t bytes) const;
 
   const BlockGate& gate_;
   struct Redirected {
@@ -53,6 +59,7 @@ class BlockCode {
   };
   std::array<Redirected, 9> redirected_;
   std::array<std::pair<const void*, const void*>, 4> loads_, stores_;  // from, to
+  uint64_t code_begin_ = 0, code_end_ = 0;                             // of the last rewrite(): nothing else is read
   bool all_reworked_ = true;
   uint64_t rewritten_ = 0;
 };

@@ -44,6 +44,9 @@ class Pages {
   uint8_t* begin() const { return begin_; }
   uint64_t first() const { return reinterpret_cast<uintptr_t>(begin_); }
   uint64_t end() const { return first() + kBytes; }
+  bool has(const void* at) const {
+    return reinterpret_cast<uintptr_t>(at) >= first() && reinterpret_cast<uintptr_t>(at) < end();
+  }
 
  private:
   static constexpr size_t kBytes = 64 << 20;  // too many for a hole between libraries, below which there is no room
@@ -57,7 +60,8 @@ constexpr uint32_t kRepeatTag = BlockTable::kFirstNumber + 1;
 // A block as the engine makes it, that can be called: its beginning, a check as behind an access to memory, a return.
 class FakeBlock {
  public:
-  FakeBlock(Pages& pages, const BlockGate& gate, uint32_t tag, uint64_t noted_pc = kPc) : at_(pages.begin() + 256) {
+  FakeBlock(Pages& pages, const BlockGate& gate, uint32_t tag, uint64_t noted_pc = kPc)
+      : pages_(pages), at_(pages.begin() + 256) {
     run_ = at_;
     const auto code = reinterpret_cast<uint64_t>(at_);
     add({0x48, 0x83, 0xec, 0x08});  // sub $8, %rsp
@@ -93,14 +97,22 @@ class FakeBlock {
   void near(std::initializer_list<uint8_t> bytes, const void* target) {
     add(bytes, static_cast<int32_t>(static_cast<const uint8_t*>(target) - (at_ + bytes.size() + 4)));
   }
-  void move_engine(const BlockGate& gate) { add({0x48, 0xbf}, gate.state().program.engine); }
-  // By a near call, so the check is one of the page's own: a jump to the real one.
+  void move_engine(const BlockGate& gate) {
+    const void* const engine = gate.state().program.engine;
+    if (pages_.has(engine)) return near({0x48, 0x8d, 0x3d}, engine);
+    add({0x48, 0xbf}, engine);
+  }
+  // By a near call where the check is one of the pages' own, a jump to the real one; else by way of a constant.
   void add_check(const BlockGate& gate) {
+    const void* const check = gate.state().functions.check;
     move_engine(gate);
     add({0x33, 0xf6});
-    near({0xe8}, gate.state().functions.check);
+    if (pages_.has(check)) return near({0xe8}, check);
+    std::memcpy(pages_.begin() + 3072, &check, sizeof check);
+    near({0xff, 0x15}, pages_.begin() + 3072);
   }
 
+  Pages& pages_;
   uint8_t *at_, *run_;
   const uint8_t *returns_to_ = nullptr, *body_ = nullptr;
 };
@@ -120,10 +132,14 @@ const void* near_check(Pages& pages) {
 struct Fixture {
   Pages pages;
   int engine = 0;
-  BlockGate gate{{.engine = &engine, .slow = &slow}, {.check = near_check(pages)}, {pages.first(), pages.end()}};
+  BlockGate gate;
   BlockCode code{gate};
 
-  Fixture() {
+  // Where the engine's functions and its handle are: within reach of its code or not.
+  explicit Fixture(bool near_functions = true, bool near_engine = false)
+      : gate({.engine = near_engine ? static_cast<void*>(pages.begin() + 3000) : &engine, .slow = &slow},
+             {.check = near_functions ? near_check(pages) : reinterpret_cast<const void*>(&check)},
+             {pages.first(), pages.end()}) {
     REQUIRE(gate.counted());
     seen = {};
     goes_on = nullptr;
@@ -171,6 +187,27 @@ TEST_CASE("a rewritten block counts itself, and checks where it has no room alon
   CHECK(f.gate.state().count.last == 1);
   CHECK(seen.slow == 1);
   CHECK(seen.checks == 1);
+}
+
+TEST_CASE("a block is rewritten wherever the engine's functions and its handle lie") {
+  for (const bool near_functions : {false, true}) {
+    for (const bool near_engine : {false, true}) {
+      CAPTURE(near_functions);
+      CAPTURE(near_engine);
+      Fixture f(near_functions, near_engine);
+      const FakeBlock block(f.pages, f.gate, kTag);
+      goes_on = f.rewrite(block, kTag, BlockCode::Counting::kCharge);
+      CHECK(goes_on == block.body());
+      f.gate.state().count.room = 5;
+      block.run();
+      CHECK(f.gate.state().count.room == 0);
+      CHECK(seen.slow == 0);
+      CHECK(seen.checks == 0);  // the body's is taken out
+      block.run();
+      CHECK(seen.slow == 1);
+      CHECK(seen.checks == 1);
+    }
+  }
 }
 
 TEST_CASE("a rewritten iteration takes what it was given, and no other's") {
