@@ -121,6 +121,7 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   synced_ = false;
   const uc_err err = uc_emu_start(engine_->get(), rip, 0, 0, 0);
   begin_hook();
+  memory_.look_at_shared_code();
   synced_ = false;
   dirty_ = false;
   running_ = false;

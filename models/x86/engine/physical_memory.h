@@ -92,7 +92,7 @@ class PhysicalMemory {
   void add_code(uint64_t gpa, uint64_t bytes);
   bool has_code(uint64_t gpa) const;
   void invalidate_code(uint64_t gpa, uint64_t bytes);
-  // Before the engine runs: drops code of shared pages that are not as they were when it last ran.
+  // Before and after the engine runs: drops code of shared pages that are not as they were at the last look.
   void look_at_shared_code();
 
   // For HostFrames: bytes within a page were written; a page with code is mapped elsewhere too; the host memory of all
@@ -124,7 +124,7 @@ class PhysicalMemory {
   const bool holes_read_zero_;
   HostFrames own_frames_;
   HostFrames& frames_;
-  std::map<uint64_t, std::vector<std::byte>> shared_code_;  // by page address: its bytes when the engine last ran
+  std::map<uint64_t, std::vector<std::byte>> shared_code_;  // by page address: its bytes at the last look
   Regions regions_;
   size_t open_bus_ = 0;
   std::vector<uc_hook> hole_hooks_;

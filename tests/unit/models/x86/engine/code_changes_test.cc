@@ -107,6 +107,23 @@ TEST_CASE("what another domain's CPU stores into a page that it has mapped is se
   }
 }
 
+TEST_CASE("a page that its own domain changes and another one changes back") {
+  for (const bool plain : {false, true}) {
+    CAPTURE(plain);
+    Pair p(plain);
+    put(p.page(), 1);
+    p.map();
+    CHECK(call(p.owner, kOwn) == 1);
+    CHECK(call(p.owner, kOwn) == 1);
+    put(p.owner.ram.data() + kFresh, 2);
+    copy(p.owner, kFresh, kOwn);
+    CHECK(call(p.owner, kOwn) == 2);
+    put(p.other.ram.data() + kFresh, 1);
+    copy(p.other, kFresh, kForeignAt);
+    CHECK(call(p.owner, kOwn) == 1);
+  }
+}
+
 TEST_CASE("what is stored through another mapping of the same domain is seen in its next run") {
   for (const bool plain : {false, true}) {
     CAPTURE(plain);
