@@ -32,7 +32,7 @@ struct SoftCpuConfig {
   // where why_engine_is_plain() has nothing to say and the engine's code is within reach.
   bool plain_engine = false;
   HostFrames* frames = nullptr;  // of the machine, which outlives the CPU; nullptr: a CPU with memory of its own
-  std::string build_id;          // in tests: as if the engine's GNU build-id were this; empty: what it is
+  std::string build_id = {};     // in tests: as if the engine's GNU build-id were this; empty: what it is
   bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 

@@ -87,8 +87,8 @@ Status SoftDomain::make_hardware() {
                                              .whole_blocks = whole_guest(),
                                              .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret,
                                              .plain_engine = machine_.scenario_.engine == EngineKind::kPlain,
-                                             .settable_machine_checks = machine_.flavour_.settable_machine_checks,
-                                             .frames = &machine_.frames_}));
+                                             .frames = &machine_.frames_,
+                                             .settable_machine_checks = machine_.flavour_.settable_machine_checks}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }

@@ -50,7 +50,9 @@ std::string typed_scenario(const std::string& name, const std::string& keys, con
 
 }  // namespace
 
-TEST_CASE("6.1 boots as a PVH guest on two vCPUs as on the real Xen, a second one by the engine alone is the same to the bit") {
+TEST_CASE(
+    "6.1 boots as a PVH guest on two vCPUs as on the real Xen, a second one by the engine alone is the same to the "
+    "bit") {
   if (!have_kernel("6.1-cloud")) return;
   const std::string trace = scratch_folder() + "/boot.trace";
   std::vector<std::string> args = {"boot",     "--json", "--kernel", "debian:6.1-cloud",

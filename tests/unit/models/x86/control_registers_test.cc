@@ -11,7 +11,7 @@ using namespace xensim::x86::test;
 
 namespace {
 
-TestMachine machine(bool as_is) { return TestMachine(x86::SoftCpuConfig{.code_as_is = as_is}); }
+TestMachine machine(bool as_is) { return TestMachine(x86::SoftCpuConfig{.plain_engine = as_is}); }
 
 struct Row {
   const char* name;

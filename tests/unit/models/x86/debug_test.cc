@@ -20,7 +20,7 @@ uint64_t at(const unsigned char* snippet, unsigned offset) { return TestMachine:
 struct DebugMachine : TestMachine {
   DebugMachine(bool as_is, const unsigned char* snippet, const unsigned char* handler, uint64_t dr0, uint64_t dr7,
                uint64_t debug_control = 0)
-      : TestMachine(x86::SoftCpuConfig{.code_as_is = as_is}) {
+      : TestMachine(x86::SoftCpuConfig{.plain_engine = as_is}) {
     long64(arm_debug, halt_handler);
     set_gate64(1, address(handler));
     change([&](CpuRegs& r) {

@@ -115,7 +115,7 @@ TEST_CASE("a faulting instruction is not retired, INT n is") {
 TEST_CASE("INT1: past its prefixes, through a gate of DPL 0 at CPL 3, and a fault on the way is at it") {
   for (const bool as_is : {false, true}) {
     CAPTURE(as_is);
-    const x86::SoftCpuConfig config{.code_as_is = as_is};
+    const x86::SoftCpuConfig config{.plain_engine = as_is};
     TestMachine m(config);
     m.user64(do_prefixed_icebp);
     m.set_gate64(1, TestMachine::address(halt_handler));
@@ -448,7 +448,7 @@ TEST_CASE("which exception an operand or an instruction raises") {
     for (const Row& row : rows) {
       CAPTURE(as_is);
       CAPTURE(std::string(row.name));
-      TestMachine m(x86::SoftCpuConfig{.code_as_is = as_is});
+      TestMachine m(x86::SoftCpuConfig{.plain_engine = as_is});
       m.long64(row.snippet);
       m.set_gate64(row.vector, TestMachine::address(halt_handler), kCode64, 0xe, 0, 1);
       m.change(row.change);

@@ -19,7 +19,7 @@ constexpr unsigned kEip = 32, kEflags = 36, kEsp = 56, kEdi = 68, kEsField = 72,
 // A second task, which runs `body`, behind the task gate of vector 0x50 (and of others).
 struct TaskMachine : TestMachine {
   TaskMachine(bool as_is, const unsigned char* snippet, const unsigned char* body)
-      : TestMachine(x86::SoftCpuConfig{.code_as_is = as_is}) {
+      : TestMachine(x86::SoftCpuConfig{.plain_engine = as_is}) {
     protected32(snippet, halt_32);
     poke<uint8_t>(kGdt + kTssSelector + 5, 0x8b);  // the present task's is busy
     poke<uint64_t>(kGdt + kOther, 0x0000890000000067 | kOtherTss << 16);

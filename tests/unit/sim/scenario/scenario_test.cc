@@ -309,7 +309,8 @@ TEST_CASE("an override that is wrong is named") {
   CHECK(error("machine..seed", "2") == "--set machine..seed=2: an empty key; write table.key=value");
   CHECK(error("guest.image.x", "2") == "--set guest.image.x=2: nothing lies below a single value");
   CHECK(error("machine.sed", "2") ==
-        "x.toml: --set machine.sed=2: machine.sed: unknown key (flavour, seed, backends, slice, time_limit, checks)");
+        "x.toml: --set machine.sed=2: machine.sed: unknown key (flavour, seed, backends, slice, time_limit, checks, "
+        "engine)");
   CHECK(error("machine.backends", "[\"hard\"]")
             .starts_with("x.toml: --set machine.backends=[\"hard\"]: machine.backends: "));
   // A value cannot smuggle in a second key.
