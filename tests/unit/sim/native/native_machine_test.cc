@@ -137,7 +137,8 @@ TEST_CASE("what would be a signal of the host's is a report, each time anew") {
       {"division", "d1v0: division error at image address 0x10"},
       {"opcode", "d1v0: invalid opcode at image address 0x10"},
   };
-  for (const auto& [mistake, message] : mistakes) {
+  for (const auto& planted : mistakes) {  // no binding: the macro's lambda could not name it under clang 14
+    const auto mistake = planted.first, message = planted.second;
     CAPTURE(mistake);
     const Scenario scenario = wild(mistake);
     const auto machine = make_machine(scenario, BackendKind::kNative);
