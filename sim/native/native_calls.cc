@@ -33,8 +33,11 @@ uint64_t access_as(std::byte* host, uint32_t op, uint64_t operand, uint64_t expe
 
 }  // namespace
 
-void NativeMachine::guest_failed(Vcpu& vcpu, const std::string& what) {
-  fail(FailureKind::kGuest, fmt::format("{}: {}", vcpu.actor->label, what), vcpu.actor->label);
+void NativeMachine::guest_failed(Vcpu& vcpu, std::string&& what) {
+  {
+    const std::string taken = std::move(what);
+    fail(FailureKind::kGuest, fmt::format("{}: {}", vcpu.actor->label, taken), vcpu.actor->label);
+  }
   stop_for_ever(vcpu);
 }
 

@@ -173,8 +173,9 @@ void NativeMachine::faulted(const GuestFault& fault) {
   }
   const uint64_t gpa = fault.rip - reinterpret_cast<uint64_t>(memory_.host(domains_[vcpu.actor->domain].ram));
   const bool inside = gpa < domains_[vcpu.actor->domain].config->memory_bytes;
-  guest_failed(vcpu, fmt::format("{} at {}{:#x}", fault_words(fault), inside ? "image address " : "address ",
-                                 inside ? gpa : fault.rip));
+  std::string what = fmt::format("{} at {}{:#x}", fault_words(fault), inside ? "image address " : "address ",
+                                 inside ? gpa : fault.rip);
+  guest_failed(vcpu, std::move(what));
 }
 
 void NativeMachine::interrupt_hint(VcpuRef vcpu) { vcpu_of(actor_of(vcpu)).hint = true; }

@@ -84,7 +84,8 @@ class NativeMachine final : public Machine, private GuestFaultClient {
   uint64_t guest_clock_ns(Vcpu&);
   [[noreturn]] void guest_exit(Vcpu& vcpu, int reason);
   // A guest's mistake ends the run, and the vCPU's fiber here.
-  [[noreturn]] void guest_failed(Vcpu& vcpu, const std::string& what);
+  // Nothing on the fiber's stack is destroyed after this: the text is taken, and freed before the fiber is left.
+  [[noreturn]] void guest_failed(Vcpu& vcpu, std::string&& what);
   void check_pointer(Vcpu& vcpu, const volatile void* pointer, uint64_t bytes);
   // As a guest's call arrives: an exception ends the fiber and leaves it by its resumer.
   template <auto kCall, class... Args>
