@@ -151,12 +151,26 @@ uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
 
 bool SoftDomain::serve(Port port) {
   if (!services_) return false;
-  if (port == machine_.rings_.store_port) return services_->store().notified();
-  return port == machine_.rings_.console_port && services_->console().notified();
+  bool notify = false;
+  if (port == machine_.rings_.store_port) {
+    notify = services_->store().notified();
+    wrote_page(machine_.rings_.store_page);
+  } else if (port == machine_.rings_.console_port) {
+    notify = services_->console().notified();
+    wrote_page(machine_.rings_.console_page);
+  }
+  return notify;
 }
 
+// A service wrote to its ring, as a device does by DMA: code that was translated from there is old.
+void SoftDomain::wrote_page(Gpa page) { cpu_->invalidate_code(page, kPageSize); }
+
 bool SoftDomain::take_input(std::string_view text) {
-  if (services_) return services_->console().input(text);
+  if (services_) {
+    const bool notify = services_->console().input(text);
+    wrote_page(machine_.rings_.console_page);
+    return notify;
+  }
   board_->uart().input(text);
   return false;
 }

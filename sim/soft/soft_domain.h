@@ -112,6 +112,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   uint32_t apic_id_step() const;
   // The guest's memory there; empty where it has none.
   std::span<std::byte> memory_at(Gpa gpa, uint64_t bytes) const;
+  void wrote_page(Gpa page);
   Result<CpuRegs> place() const;
   Domain& domain() const;
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
