@@ -23,7 +23,8 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
       engine_(std::move(engine)),
       memory_(*engine_, *this, config.holes_read_zero, config.frames),
       whole_blocks_(config.whole_blocks),
-      nmi_waits_for_exit_(config.nmi_waits_for_exit) {
+      nmi_waits_for_exit_(config.nmi_waits_for_exit),
+      fetch_outside_ram_halts_(config.fetch_outside_ram_halts) {
   if (!config.plain_engine) fast_ = FastPaths::make(*this, *engine_, memory_, config.build_id);
   if (fast_) {
     count_ = &fast_->count();
@@ -39,7 +40,13 @@ SoftCpu::SoftCpu(CpuClient& client, std::unique_ptr<Engine> engine, const SoftCp
 
 SoftCpu::~SoftCpu() = default;
 
-std::string why_engine_is_plain() { return why_no_fast_paths(); }
+std::string why_engine_is_plain() {
+  if (std::string why = why_no_fast_paths(); !why.empty()) return why;
+  const auto engine = Engine::open();
+  if (engine && !FastPaths::gate_fits(**engine))
+    return "no page within 2 GiB of the engine's code is free for the gate";
+  return {};
+}
 
 // Puts a vCPU into the engine. The engine's TLB holds the other's translations, which this one could have made by
 // itself where both use the same page tables in the same way: what either flushes is flushed for both. Else all of it
@@ -128,9 +135,24 @@ CpuExit SoftCpu::run(VcpuId id, uint64_t max_instructions) {
   if (v.init_held && !requests_held()) init(id);
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (exit_) return *exit_;
+  if (err == UC_ERR_FETCH_PROT) return fetched_outside_ram();
   const State& s = state();
   error_ = fmt::format("the engine stopped at rip {:#x} ({})", s.rip(), uc_strerror(err));
   return CpuExit::kError;
+}
+
+// The engine executes RAM and ROM alone, and stops before a block of anything else. Counted as an instruction: a guest
+// whose #GP handler lies there too comes to its limit.
+CpuExit SoftCpu::fetched_outside_ram() {
+  ++current_->retired;
+  if (fetch_outside_ram_halts_) {
+    State& s = state();
+    s.set_rflags(s.rflags() & ~flag::kIf);
+    changed();
+    return CpuExit::kHalt;
+  }
+  raise(kGeneralProtection);
+  return exit_.value_or(CpuExit::kSlice);
 }
 
 uint64_t SoftCpu::instructions(VcpuId id) const { return vcpu(id).retired; }

@@ -33,6 +33,8 @@ struct SoftCpuConfig {
   bool plain_engine = false;
   HostFrames* frames = nullptr;  // of the machine, which outlives the CPU; nullptr: a CPU with memory of its own
   std::string build_id = {};     // in tests: as if the engine's GNU build-id were this; empty: what it is
+  // A jump to where no RAM lies: the vCPU stops as in HLT with interrupts off (KVM's emulator fails), else #GP (Xen).
+  bool fetch_outside_ram_halts = false;
   bool settable_machine_checks = false;  // their MSRs as KVM has them, else as Xen (machine_check.h)
 };
 

@@ -93,6 +93,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   void changed() { dirty_ = true; }  // state() was changed
   void write_back();                 // makes the changes the engine's
   CpuExit leave(CpuExit exit);
+  CpuExit fetched_outside_ram();
   template <class F>
   void guarded(F&& body) noexcept;
 
@@ -186,6 +187,7 @@ class SoftCpu final : public Cpu, public MmioSink {
   PhysicalMemory memory_;
   const bool whole_blocks_;  // SoftCpuConfig's
   const bool nmi_waits_for_exit_;
+  const bool fetch_outside_ram_halts_;
   BlockTable blocks_;
   OperandDecoder operands_;
   // Plainly: what blocks ran last, by address, so that few are looked for in `blocks_`.

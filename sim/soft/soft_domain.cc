@@ -88,6 +88,7 @@ Status SoftDomain::make_hardware() {
                                              .nmi_waits_for_exit = !machine_.flavour_.nmi_follows_iret,
                                              .plain_engine = machine_.scenario_.engine == EngineKind::kPlain,
                                              .frames = &machine_.frames_,
+                                             .fetch_outside_ram_halts = machine_.flavour_.fetch_outside_ram_halts,
                                              .settable_machine_checks = machine_.flavour_.settable_machine_checks}));
   for (const pc::MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));

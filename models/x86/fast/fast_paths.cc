@@ -13,6 +13,10 @@ std::unique_ptr<FastPaths> FastPaths::make(SoftCpu& cpu, Engine& engine, Physica
   return made->gate_.counted() ? std::move(made) : nullptr;
 }
 
+bool FastPaths::gate_fits(const Engine& engine) {
+  return BlockGate({}, Engine::functions(), engine.code()).counted() != nullptr;
+}
+
 FastPaths::FastPaths(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory)
     : cpu_(cpu),
       engine_(engine),

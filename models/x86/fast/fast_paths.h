@@ -29,6 +29,8 @@ class FastPaths {
   // be near its code. `build_id`: SoftCpuConfig's.
   static std::unique_ptr<FastPaths> make(SoftCpu& cpu, Engine& engine, PhysicalMemory& memory,
                                          const std::string& build_id);
+  // Is there room for a gate near this engine's code? It would be in the same place of another engine of this process.
+  static bool gate_fits(const Engine& engine);
   ~FastPaths();
 
   // The UC_HOOK_BLOCK callback and its argument.
