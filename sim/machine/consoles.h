@@ -20,6 +20,9 @@ class Consoles {
   // A longer line is cut into pieces of this many bytes: one that a guest never ends would take all of the host's
   // memory.
   static constexpr size_t kMaxLine = 4096;
+  // Lines of more than so many bytes together, each with what a line itself takes, are not kept: those in the middle go,
+  // and one line says how many. Listeners hear them all.
+  static constexpr size_t kMaxKept = 64 << 20;
 
   // Each may be empty.
   struct Listeners {
@@ -39,7 +42,7 @@ class Consoles {
 
   // The line that the domain has begun.
   const std::string& partial(DomId dom) const { return partial_.at(dom.v - 1u); }
-  // All lines so far, and the same to keep: none are left.
+  // The lines that were kept, and the same to keep, with the one that says what was left out: none are left.
   const std::vector<ConsoleLine>& lines() const { return lines_; }
   std::vector<ConsoleLine> take_lines();
 
@@ -48,11 +51,15 @@ class Consoles {
 
  private:
   void end_line(DomId dom);
+  void leave_out_middle();
 
   const Scenario& scenario_;
   Listeners listeners_;
   std::vector<std::string> partial_;  // by domain index
   std::vector<ConsoleLine> lines_;
+  size_t kept_ = 0;           // bytes of lines_
+  uint64_t left_out_ = 0;     // lines,
+  uint64_t left_out_at_ = 0;  // before this one of lines_
 };
 
 }  // namespace xensim::sim

@@ -18,7 +18,7 @@
 namespace xensim::sim {
 
 // One higher with each change of a table of fields outside the core (whose version is xen::kStateVersion).
-inline constexpr uint32_t kSnapshotVersion = 6;
+inline constexpr uint32_t kSnapshotVersion = 7;
 
 struct Snapshot {
   std::string name = "snapshot";   // for messages: the file

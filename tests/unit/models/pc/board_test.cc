@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include "models/base/check.h"
-#include "models/pc/device/line_assembler.h"
 #include "tests/unit/models/pc/fake_machine.h"
 
 using namespace xensim;
@@ -141,21 +140,6 @@ TEST_CASE_FIXTURE(Fixture, "a board's state survives save and restore and a cut 
     std::span<const std::byte> part(saved.data(), size);
     CHECK_FALSE(other.restore(part).has_value());
   }
-}
-
-TEST_CASE("bytes become lines") {
-  std::vector<std::string> lines;
-  LineAssembler assembler([&lines](std::string_view line) { lines.emplace_back(line); });
-  assembler.put("one\r\ntw");
-  CHECK(lines == std::vector<std::string>{"one"});
-  CHECK(assembler.partial() == "tw");
-  assembler.put("o\n\nlast");
-  assembler.flush();
-  assembler.flush();
-  CHECK(lines == std::vector<std::string>{"one", "two", "", "last"});
-  assembler.put(std::string(LineAssembler::kMaxLine + 1, 'x'));
-  CHECK(lines.back().size() == LineAssembler::kMaxLine);
-  CHECK(assembler.partial() == "x");
 }
 
 TEST_CASE("a local APIC that moves takes its page with it, and where it was reads as ones, whatever holes do") {

@@ -49,6 +49,23 @@ TEST_CASE("input that finds no room waits until the guest has read") {
   CHECK(guest.read().size() == 476);
 }
 
+TEST_CASE("what is typed to a guest that does not read is bounded; the first of it is kept") {
+  Guest guest;
+  std::string typed;
+  for (unsigned i = 0; i < 40'000; ++i) typed += std::to_string(i % 10) + "abc";
+  for (size_t at = 0; at < typed.size(); at += 1000) guest.console.input(std::string_view(typed).substr(at, 1000));
+  std::string read;
+  for (std::string more = guest.read(); !more.empty(); more = guest.read()) {
+    read += more;
+    guest.console.notified();
+  }
+  CHECK(read.size() == 1024 + (64 << 10));
+  CHECK(typed.starts_with(read));
+  // There is room again.
+  CHECK(guest.console.input("x"));
+  CHECK(guest.read() == "x");
+}
+
 TEST_CASE("indexes that do not fit the ring: nothing is read or written") {
   Guest guest;
   guest.ring.out_prod = 5000;

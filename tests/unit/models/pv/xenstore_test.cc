@@ -188,3 +188,24 @@ TEST_CASE("while a guest takes no replies its requests stay in the ring") {
     CHECK(guest.next() == std::pair(uint32_t{XS_READ}, std::string(900, 'v')));
   }
 }
+
+TEST_CASE("watch events that nobody takes are bounded") {
+  pv::XsStore store;
+  store.make("/local/domain/1/data", DomId{0}).permissions = {{'n', DomId{1}}};
+  pv::XsConnection connection(store, DomId{1});
+  const std::string token(2000, 't');
+  for (unsigned i = 0; i < 128; ++i) {
+    const auto answer = connection.handle({XS_WATCH, 0, 0, "data\0"s + std::to_string(i) + token + "\0"s});
+    CHECK(answer.type == XS_WATCH);
+    connection.take_events();
+  }
+  CHECK(connection.handle({XS_WATCH, 0, 0, "data\0more\0"s}).type == XS_ERROR);
+  for (unsigned change = 0; change < 100; ++change) connection.node_changed("/local/domain/1/data/x");
+  size_t bytes = 0;
+  for (const pv::XsMessage& event : connection.take_events()) bytes += event.payload.size();
+  CHECK(bytes > 128 * token.size());
+  CHECK(bytes < 2 * 128 * token.size());
+  // They come again once those were taken.
+  connection.node_changed("/local/domain/1/data/x");
+  CHECK(connection.take_events().size() == 128);
+}

@@ -111,3 +111,33 @@ TEST_CASE("consoles are saved and restored, and bytes that cannot be are refused
   after.partial_field(long_line, kFirst);
   CHECK_FALSE(long_line.ok());
 }
+
+TEST_CASE("of a guest that never stops writing the first and the last lines are kept") {
+  const Scenario scenario = scenario_of(1);
+  Consoles consoles(scenario);
+  uint64_t heard = 0;
+  consoles.reset({[&](const std::string&) { ++heard; }, {}});
+  const std::string piece(Consoles::kMaxLine - 100, 'x');
+  const uint64_t lines = 3 * Consoles::kMaxKept / Consoles::kMaxLine;
+  for (uint64_t i = 0; i < lines; ++i) put(consoles, kFirst, std::to_string(i) + piece + "\n");
+  CHECK(heard == lines);
+  const auto number = [](const ConsoleLine& line) { return std::stoull(line.text); };
+  const std::vector<ConsoleLine> kept = consoles.take_lines();
+  size_t bytes = 0, at = 0;
+  for (const ConsoleLine& line : kept) bytes += line.text.size();
+  CHECK(bytes <= Consoles::kMaxKept);
+  CHECK(bytes > Consoles::kMaxKept / 4);
+  while (at < kept.size() && kept[at].text[0] != '[') {
+    CHECK(number(kept[at]) == at);
+    ++at;
+  }
+  REQUIRE(at + 1 < kept.size());
+  const uint64_t next = number(kept[at + 1]);
+  CHECK(kept[at].text == "[" + std::to_string(next - at) + " lines are left out here]");
+  CHECK(number(kept.back()) == lines - 1);
+  CHECK(kept.size() - at - 1 == lines - next);
+  // And the next run begins anew.
+  put(consoles, kFirst, "a\n");
+  CHECK(texts(consoles) == Texts{"first|a"});
+  CHECK(consoles.take_lines().size() == 1);
+}
