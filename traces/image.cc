@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "models/base/elf_file.h"
+#include "models/base/file_error.h"
 #include "traces/event_sink.h"
 
 namespace xensim::traces {
@@ -57,7 +58,7 @@ Status GuestImage::Impl::read_symbols() {
 
 Result<std::unique_ptr<GuestImage>> GuestImage::load(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return environment_error(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  if (!stream) return tl::unexpected<Error>(file_error(path, "", errno));
   auto impl = std::make_unique<Impl>();
   impl->file.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
   impl->hash = to_string(TraceHash{XXH3_64bits(impl->file.data(), impl->file.size())});

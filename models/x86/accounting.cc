@@ -300,7 +300,7 @@ void SoftCpu::wait_for_if() {
   if (fast_->interrupts_closed_in_long_mode()) count_->waiting = 1;
 }
 
-// Ends that: who is called does not know what will happen to IF.
+// Ends wait_for_if(): a hook or a client call may change IF, so blocks are watched again.
 void SoftCpu::look_at_blocks() {
   if (count_->waiting == 0) return;
   count_->waiting = 0;

@@ -78,7 +78,7 @@ class Core final : public CoreApi {
 
 // QEMU's console takes its port before its xenstore does (probe_hvm_op.kvm). Of a new domain, which no other actor
 // knows: there is nothing to lock out.
-static void swap_toolstack_ports(Domain& domain) XS_NO_THREAD_SAFETY_ANALYSIS {
+void swap_toolstack_ports(Domain& domain) XS_NO_THREAD_SAFETY_ANALYSIS {
   std::swap(domain.hvm_params[HVM_PARAM_STORE_EVTCHN], domain.hvm_params[HVM_PARAM_CONSOLE_EVTCHN]);
 }
 

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <ostream>
 
 #include "models/base/check.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/write_file.h"
 
 namespace xensim::sim {
 
@@ -62,10 +62,7 @@ void tell(Output& output, const Report& report) {
 
 Status write_junit(const Session& session, const std::string& subject, const Report& report, double wall_s) {
   if (session.junit.empty()) return {};
-  std::ofstream file(session.junit, std::ios::binary);
-  file << report_junit(session.command, subject, report, wall_s);
-  if (!file.flush()) return environment_error(fmt::format("{}: cannot be written", session.junit));
-  return {};
+  return write_file(session.junit, report_junit(session.command, subject, report, wall_s));
 }
 
 // Runs the chosen command; our own broken promise becomes a report.

@@ -1,11 +1,10 @@
 // See write_file.h.
 #include "sim/cli/write_file.h"
 
-#include <fmt/format.h>
-
 #include <cerrno>
-#include <cstring>
 #include <fstream>
+
+#include "models/base/file_error.h"
 
 namespace xensim::sim {
 
@@ -14,8 +13,7 @@ Status write_file(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.flush();
-  if (!file)
-    return environment_error(fmt::format("{}: cannot be written: {}", path, std::strerror(errno != 0 ? errno : EIO)));
+  if (!file) return tl::unexpected<Error>(file_error(path, "cannot be written", errno));
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t kProgressEvery = 64;
 
 // Schedules are run in rounds. What a round's strategies know of earlier schedules is what was known before the round,
-// so that it does not matter who runs which.
+// so that the report is the same for any number of worker processes.
 constexpr uint64_t kFirstRound = 256;
 constexpr uint64_t kLongestRound = 16384;
 

@@ -205,7 +205,7 @@ Result<std::string> draw_timeline(const Scenario& scenario, BackendKind backend,
 
   std::string words;
   for (const auto& used : strategy.used()) {
-    // The first step of whoever went on is where the switch shows.
+    // The switch is shown at the first step of the actor that was switched to.
     const auto to = static_cast<ActorId>(std::find(labels.begin(), labels.end(), used.decision.to) - labels.begin());
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& each) {
       return each.time >= used.time && each.actor == to && !each.switched;

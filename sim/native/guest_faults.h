@@ -3,7 +3,7 @@
 //
 // POSIX signals are the process's, so there is one of these at a time. The handler does nothing but look which code was
 // interrupted and change where that goes on: what follows runs outside of it. Signals of the host's own code go to
-// whoever had them before.
+// the handler that was installed before (AddressSanitizer's, for one).
 #pragma once
 
 #include <signal.h>

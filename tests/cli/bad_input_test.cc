@@ -40,6 +40,32 @@ TEST_CASE("a guest that cannot be loaded is refused in one line") {
   }
 }
 
+TEST_CASE("a file that cannot be had is the user's mistake, whichever command asks for it") {
+  const std::string folder = scratch_folder();
+  for (const char* command : {"run", "explore", "shrink", "replay"}) {
+    check_refused({command, "nowhere.file"}, "nowhere.file: No such file or directory");
+    check_refused({command, folder}, folder);
+    check_refused({command, "/dev/zero"}, "/dev/zero: ");
+  }
+  for (const char* what : {"info", "show", "check", "export"}) {
+    check_refused({"trace", what, "nowhere.trace"}, "nowhere.trace: No such file or directory");
+    check_refused({"trace", what, folder}, folder);
+  }
+  check_refused({"trace", "diff", "nowhere.trace", "elsewhere.trace"}, "nowhere.trace: No such file or directory");
+  const std::string guest = XENSIM_BINARY_DIR "/guests/hello.elf", nowhere = folder + "/nowhere/file";
+  check_refused({"run", guest, "--record", nowhere}, nowhere + ".part: cannot be written: No such file or directory");
+  check_refused({"run", guest, "--schedule", nowhere}, nowhere + ": No such file or directory");
+  const Ran junit = run_program({"run", guest, "--junit", nowhere});
+  CHECK(junit.status == 2);
+  CHECK(junit.err.ends_with("xensim: " + nowhere + ": cannot be written: No such file or directory\n"));
+}
+
+TEST_CASE("a full disk is the host's failure") {
+  const Ran ran = run_program({"run", XENSIM_BINARY_DIR "/guests/hello.elf", "--junit", "/dev/full"});
+  CHECK(ran.status == 3);
+  CHECK(ran.err.ends_with("xensim: /dev/full: cannot be written: No space left on device\n"));
+}
+
 TEST_CASE("a guest that does not fit its memory is refused") {
   const std::string guest = XENSIM_BINARY_DIR "/guests/evtchn_affinity.elf";
   check_refused({"run", guest, "--memory", "1M"}, "guest.memory: \"1M\" is not allowed");

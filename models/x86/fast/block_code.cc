@@ -143,8 +143,8 @@ std::span<uint8_t> BlockCode::beginning(const Call& call) const {
   return {begin, static_cast<size_t>(end - begin)};
 }
 
-// The end of the place is the same for all, so that the gate finds the tag from where its call returns to. That call is
-// the end of an instruction that does nothing: only who jumps into its middle comes to it.
+// The last 8 bytes are NOP [rax+rbp*8+disp32], whose SIB byte (E8) and displacement are themselves `call rel32`, reached
+// only by the conditional jump above. The gate finds the tag at a fixed distance from that call's return address.
 void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) const {
   const BlockGate::State& state = gate_.state();
   const bool repeats = call.counting == Counting::kIterations;

@@ -3,8 +3,8 @@
 // A block that the engine has translated begins with a call of its hook, with four arguments, and a call of the
 // engine's check for a request to stop; the latter stands behind each access to memory too. Where the block's call was
 // numbered (call_site.h), both at its beginning become four instructions which do as the gate does, and call it where
-// the block has no room. The gate makes the check, and it alone: whoever asks the engine to stop takes away the room,
-// so that the next block comes to it. The other checks are taken out.
+// the block has no room. The gate makes the check, and it alone: uc_emu_stop takes away the room, so that the
+// next block calls the gate. The other checks are taken out.
 //
 // As with call_site.h, what is not exactly as expected is left as it is, and works so.
 #pragma once

@@ -15,7 +15,7 @@ const void* FastPaths::slow_block(void*, uint64_t pc, uint32_t size_or_tag, Bloc
 
 void FastPaths::interrupts_may_open(BlockGate::State* state) { of(state).cpu_.interrupts_may_open(); }
 
-// Once an engine: whoever calls could be another engine's code, or the state could be elsewhere.
+// Compared once for each engine: CPUX86State could be another engine's, or not where the layout has it.
 bool FastPaths::is_live_state(std::byte* env) {
   if (env == live_env_) return true;
   if (live_env_ || !LiveState(env, engine_.layout()).is_of(Context(engine_.get()))) return false;

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "models/base/check.h"
+#include "models/base/file_error.h"
 
 namespace xensim::sim {
 
@@ -202,9 +203,7 @@ class Reader {
   std::span<const std::byte> payload_;
 };
 
-Error cannot_write(const std::string& path) {
-  return {ErrorKind::kEnvironment, fmt::format("{}: cannot be written: {}", path, std::strerror(errno))};
-}
+Error cannot_write(const std::string& path) { return file_error(path, "cannot be written", errno); }
 
 class File {
  public:
@@ -253,7 +252,7 @@ Result<uint64_t> write_snapshot(const std::string& path, const Snapshot& snapsho
 
 Result<Snapshot> read_snapshot(const std::string& path) {
   const File file(path, "rb");
-  if (file.get() == nullptr) return input_error(fmt::format("{}: {}", path, std::strerror(errno)));
+  if (file.get() == nullptr) return tl::unexpected<Error>(file_error(path, "", errno));
   struct stat status {};
   if (fstat(fileno(file.get()), &status) != 0 || !S_ISREG(status.st_mode)) {
     return input_error(fmt::format("{}: is not a file", path));
@@ -261,7 +260,7 @@ Result<Snapshot> read_snapshot(const std::string& path) {
   std::vector<std::byte> bytes(static_cast<size_t>(status.st_size));
   bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
   if (std::ferror(file.get()) != 0) {
-    return input_error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+    return tl::unexpected<Error>(file_error(path, "cannot be read", errno));
   }
   return parse_snapshot(path, bytes);
 }
