@@ -8,6 +8,7 @@
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
+#include "sim/cli/wall_clock.h"
 #include "sim/oracle/own_run.h"
 #include "sim/oracle/real_run.h"
 #include "sim/oracle/side_by_side.h"
@@ -57,6 +58,7 @@ class CompareCommand final : public Command {
     app.add_option("--limit", limit_, "seconds for each guest on a real one, 60")
         ->type_name("N")
         ->check(whole_number());
+    declare_wall_limit(app, wall_);
     app.add_option("--log", real_.log, "keep the real machine's console")->type_name("FILE");
     app.add_flag("--differences", only_differences_, "print only lines that differ");
   }
@@ -135,7 +137,9 @@ class CompareCommand final : public Command {
 
   Result<Side> here(const std::string& flavour) const {
     Side side{"here, flavour " + flavour, {}};
-    XS_TRY(side.lines, run_here(run_, guests_, flavour, engine_by_name(engine_).value_or(EngineKind::kFast)));
+    XS_TRY(const auto wall, wall_limit_of(wall_));
+    XS_TRY(side.lines,
+           run_here(run_, guests_, flavour, engine_by_name(engine_).value_or(EngineKind::kFast), wall.get()));
     return side;
   }
 
@@ -194,6 +198,7 @@ class CompareCommand final : public Command {
   std::optional<uint64_t> vcpus_, channels_;
   std::string memory_ = "64M";
   uint64_t limit_ = 60;
+  std::string wall_;  // of each flavour's runs here
   OracleRun run_;
   RealOptions real_;
   bool only_differences_ = false;

@@ -42,7 +42,15 @@ class ReplayCommand final : public Command {
 
  private:
   Result<Report> at_core(traces::TraceReader& reader, Output& output) const {
-    XS_TRY(const ReplayOutcome outcome, replay_at_core(reader, xen::make_core));
+    XS_TRY(const auto wall, wall_limit_of(wall_));
+    XS_TRY(const ReplayOutcome outcome,
+           replay_at_core(reader, xen::make_core, [&] { return wall && wall->ns_left() == 0; }));
+    if (outcome.out_of_time) {
+      return failed(
+          FailureKind::kNoProgress,
+          fmt::format("the wall limit of {} is over after {} events that were as recorded", wall_, outcome.verified),
+          path_);
+    }
     if (outcome.divergence) {
       const std::string text = describe_divergence(*outcome.divergence);
       output.print_raw(text);

@@ -50,7 +50,7 @@ void add_lines(std::vector<std::string>& lines, const Outcome& outcome, const st
 }  // namespace
 
 Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vector<std::string>& images,
-                                          const std::string& flavour, EngineKind engine) {
+                                          const std::string& flavour, EngineKind engine, const WallLimit* wall) {
   XS_CHECK(images.size() == run.programs.size());
   std::vector<std::string> lines;
   const std::vector<std::string> names = transcript_names(run);
@@ -59,7 +59,9 @@ Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vecto
     Scenario scenario = scenario_of(run, flavour);
     scenario.engine = engine;
     for (size_t i = first; i < first + at_once; ++i) scenario.guests.push_back(guest_of(run, images[i], i));
-    XS_TRY(const auto outcome, run_scenario(scenario, {}));
+    RunOptions options;
+    options.wall = wall;
+    XS_TRY(const auto outcome, run_scenario(scenario, options));
     for (size_t i = first; i < first + at_once; ++i)
       add_lines(lines, outcome, scenario.guests[i - first].name, names[i]);
   }

@@ -10,9 +10,12 @@
 
 namespace xensim::sim {
 
-// The transcript's lines. `images` has an ELF's path for each program of the run, in its order. kInput, kEnvironment:
-// as of run_scenario.
+class WallLimit;
+
+// The transcript's lines. `images` has an ELF's path for each program of the run, in its order. Guests that run when
+// `wall` is over are "still running"; nullptr: there is no limit. kInput, kEnvironment: as of run_scenario.
 Result<std::vector<std::string>> run_here(const OracleRun& run, const std::vector<std::string>& images,
-                                          const std::string& flavour, EngineKind engine = EngineKind::kFast);
+                                          const std::string& flavour, EngineKind engine = EngineKind::kFast,
+                                          const WallLimit* wall = nullptr);
 
 }  // namespace xensim::sim

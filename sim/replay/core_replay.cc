@@ -30,7 +30,7 @@ class Replay {
         core_(make_core(platform_, flavour)),
         tasks_(reader.info().actors.size()) {}
 
-  Result<ReplayOutcome> run();
+  Result<ReplayOutcome> run(const std::function<bool()>& out_of_time);
 
  private:
   // One actor's entry into the core.
@@ -316,9 +316,15 @@ void Replay::unwind() {
   }
 }
 
-Result<ReplayOutcome> Replay::run() {
+Result<ReplayOutcome> Replay::run(const std::function<bool()>& out_of_time) {
+  constexpr uint64_t kAskEvery = 1024;
   std::optional<std::string> bad;
+  uint64_t entries = 0;
   while (const Event* event = platform_.next()) {
+    if (out_of_time && entries++ % kAskEvery == 0 && out_of_time()) {
+      outcome_.out_of_time = true;
+      break;
+    }
     const ActorId actor = event->actor;
     Task& task = tasks_[actor];
     try {
@@ -342,10 +348,11 @@ Result<ReplayOutcome> Replay::run() {
 
 }  // namespace
 
-Result<ReplayOutcome> replay_at_core(traces::TraceReader& reader, const MakeCore& make_core) {
+Result<ReplayOutcome> replay_at_core(traces::TraceReader& reader, const MakeCore& make_core,
+                                     const std::function<bool()>& out_of_time) {
   XS_TRY(const xen::Flavour flavour, traces::flavour_of(reader.info().traits));
   Replay replay(reader, make_core, flavour);
-  return replay.run();
+  return replay.run(out_of_time);
 }
 
 std::string describe_divergence(const Divergence& divergence) {

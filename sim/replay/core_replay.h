@@ -35,13 +35,16 @@ struct ReplayOutcome {
   std::optional<std::string> check_failure;  // the core's own XS_CHECK failed, and where
   unsigned in_flight = 0;                    // entries that the trace does not finish
   std::string trace_problem;                 // the trace is not whole
+  bool out_of_time = false;                  // the caller's `out_of_time` ended it
 };
 
 using MakeCore = std::function<xen::CoreInstance(xen::Platform&, const xen::Flavour&)>;
 
 // `make_core` is xen::make_core (or a test's). kInput: the trace asks for what no recording holds (a vCPU that was
-// never made, calls that are not nested), or for traits that are not known here.
-Result<ReplayOutcome> replay_at_core(traces::TraceReader& reader, const MakeCore& make_core);
+// never made, calls that are not nested), or for traits that are not known here. `out_of_time` is asked now and then;
+// where it says yes the replay ends; empty: it ends with the trace.
+Result<ReplayOutcome> replay_at_core(traces::TraceReader& reader, const MakeCore& make_core,
+                                     const std::function<bool()>& out_of_time = {});
 
 // The divergence in lines for a person.
 std::string describe_divergence(const Divergence& divergence);

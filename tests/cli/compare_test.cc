@@ -123,5 +123,11 @@ TEST_CASE("a machine that lacks QEMU: status 3 and one line that says so") {
   }
 }
 
+TEST_CASE("a guest that never ends is still running when the wall limit is over") {
+  const Ran ran = run_program(
+      {"compare", XENSIM_BINARY_DIR "/guests/yields_spins.elf", "--flavour", "xen", "--wall-limit", "200ms"});
+  CHECK(ran.out.find("yields_spins= still running") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace xensim

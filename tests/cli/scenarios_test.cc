@@ -208,6 +208,9 @@ TEST_CASE("a recorded failure is replayed, run again and shrunk") {
   CHECK(found.err.find("reproduce: xensim run ") != std::string::npos);
   CHECK(found.err.find(" --flavour kvm --schedule p.schedule\n") != std::string::npos);
   CHECK(run_program({"replay", "p.trace"}).status == 0);
+  const Ran cut = run_program({"replay", "p.trace", "--wall-limit", "1ns"});
+  CHECK(cut.status == 1);
+  CHECK(cut.err.find("no_progress: the wall limit of 1ns is over after 0 events") != std::string::npos);
   const Ran shrunk = run_program({"shrink", "p.trace"});
   CHECK(shrunk.status == 0);
   CHECK(shrunk.out == read_text(scratch_folder() + "/p.schedule"));
