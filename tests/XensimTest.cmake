@@ -17,14 +17,16 @@ function(xensim_compile_as_test target)
   endif()
 endfunction()
 
-# xensim_add_test(NAME name SOURCES files... [LIBS targets...] [LABELS labels...] [FIXTURES fixtures...] [TIMEOUT seconds] [PATHS])
+# xensim_add_test(NAME name SOURCES files... [LIBS targets...] [LABELS labels...] [FIXTURES fixtures...] [TIMEOUT seconds] [PATHS]
+#   [APART])
 #
 # A doctest program; its main is tests/unit/main.cc. LABELS are CTest labels, `fast` where none is given: `fast` also runs under
 # ASan and UBSan, `tsan` under ThreadSanitizer, anything else in the plain builds alone. FIXTURES are CTest fixtures that must
-# have been set up. With PATHS the sources know XENSIM_SOURCE_DIR and XENSIM_BINARY_DIR; others compile the same in every folder. The
-# default TIMEOUT is 300 s: those that change each byte of a file take two minutes under ASan on a busy machine.
+# have been set up. With PATHS the sources know XENSIM_SOURCE_DIR and XENSIM_BINARY_DIR; others compile the same in every folder.
+# APART: its sources share no translation unit in unity builds, for several name the same helpers. The default TIMEOUT is 300 s:
+# those that change each byte of a file take two minutes under ASan on a busy machine.
 function(xensim_add_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "PATHS" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;FIXTURES")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "APART;PATHS" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;FIXTURES")
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "xensim_add_test(${ARGN}): NAME and SOURCES are needed; unknown: '${arg_UNPARSED_ARGUMENTS}'")
   endif()
@@ -39,6 +41,9 @@ function(xensim_add_test)
   target_link_libraries(${arg_NAME} PRIVATE xensim_test_main xensim::base ${arg_LIBS})
   xensim_compile_as_test(${arg_NAME})
   xensim_use_precompiled(${arg_NAME} xensim_precompiled_tests)
+  if(arg_APART)
+    set_target_properties(${arg_NAME} PROPERTIES UNITY_BUILD OFF)
+  endif()
   if(arg_PATHS)
     target_compile_definitions(${arg_NAME} PRIVATE
       XENSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" XENSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
