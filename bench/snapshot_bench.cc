@@ -62,7 +62,7 @@ void forking(benchmark::State& state) {
   XS_CHECK(machine->prepare().has_value());
   uint64_t answer = 0;
   for (auto _ : state) {
-    XS_CHECK(run_in_copy([&] { answer = 42; }, [&](xen::StateArchive& ar) { ar("answer", answer); }).has_value());
+    XS_CHECK(run_in_copy([&] { answer = 42; }, [&](StateArchive& ar) { ar("answer", answer); }).has_value());
   }
   XS_CHECK(answer == 42);
 }

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "models/base/archive.h"
 #include "models/pv/backend.h"
 #include "models/pv/ring_view.h"
-#include "models/xen/state/archive.h"
 
 namespace xensim::pv {
 
@@ -22,7 +22,7 @@ class Console final : public Backend {
   // Bytes for the guest; what finds no room waits, up to 64 KiB. true: notify the guest.
   bool input(std::string_view bytes);
   // What is not in the page, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   bool refill();

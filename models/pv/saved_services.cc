@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kMostText = 1 << 20, kMostPath = 1 << 14, kMostNodes = 1 << 20, kMostPermissions = 4096;
 constexpr uint64_t kMostWatches = 4096, kMostTransactions = 64, kMostChanges = 1 << 20, kMostMessages = 1 << 16;
 
-void node_fields(xen::StateArchive& ar, XsStore::Node& node) {
+void node_fields(StateArchive& ar, XsStore::Node& node) {
   ar("value", node.value, kMostText);
   ar.each("permissions", node.permissions, kMostPermissions, [&](XsPermission& permission) {
     ar("letter", permission.letter);
@@ -36,7 +36,7 @@ void flatten(const std::string& path, XsStore::Node& node, std::vector<Flat>& ou
   }
 }
 
-void message_fields(xen::StateArchive& ar, XsMessage& message) {
+void message_fields(StateArchive& ar, XsMessage& message) {
   ar("type", message.type);
   ar("request", message.request);
   ar("transaction", message.transaction);
@@ -46,7 +46,7 @@ void message_fields(xen::StateArchive& ar, XsMessage& message) {
 }  // namespace
 
 // Nodes by path, parents first: no depth of anybody's making is a depth of calls.
-void XsStore::fields(xen::StateArchive& ar) {
+void XsStore::fields(StateArchive& ar) {
   std::vector<Flat> nodes;
   if (!ar.loading()) flatten("", root_, nodes);
   const uint64_t count = ar.size("nodes", nodes.size(), kMostNodes);
@@ -65,7 +65,7 @@ void XsStore::fields(xen::StateArchive& ar) {
   if (ar.loading() && root_.permissions.empty()) ar.fail("the store has no root");
 }
 
-void XsConnection::fields(xen::StateArchive& ar) {
+void XsConnection::fields(StateArchive& ar) {
   ar.each("watches", watches_, kMostWatches, [&](Watch& watch) {
     ar("path", watch.path, kMostPath);
     ar("given", watch.given, kMostPath);
@@ -87,13 +87,13 @@ void XsConnection::fields(xen::StateArchive& ar) {
   ar.each("events", events_, kMostMessages, [&](XsMessage& event) { message_fields(ar, event); });
 }
 
-void XsServer::fields(xen::StateArchive& ar) {
+void XsServer::fields(StateArchive& ar) {
   connection_.fields(ar);
   ar("in", in_, kMostText);
   ar("out", out_, kMostText);
   ar("broken", broken_);
 }
 
-void Console::fields(xen::StateArchive& ar) { ar("waiting", waiting_, kMostText); }
+void Console::fields(StateArchive& ar) { ar("waiting", waiting_, kMostText); }
 
 }  // namespace xensim::pv

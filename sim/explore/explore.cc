@@ -22,7 +22,7 @@ constexpr uint64_t kProgressEvery = 64;
 constexpr uint64_t kFirstRound = 256;
 constexpr uint64_t kLongestRound = 16384;
 
-void decision_fields(xen::StateArchive& ar, std::vector<Decision>& decisions) {
+void decision_fields(StateArchive& ar, std::vector<Decision>& decisions) {
   constexpr uint64_t kMostDecisions = 1 << 24, kMostText = 1 << 16;
   ar.each("decisions", decisions, kMostDecisions, [&](Decision& decision) {
     ar("actor", decision.actor, kMostText);
@@ -142,7 +142,7 @@ class Explorer {
       return {std::move(outcome), noting.decisions()};
     }
     std::vector<Decision> decisions;
-    Outcome outcome = run_in_copy(machine_, noting, [&](xen::StateArchive& ar) {
+    Outcome outcome = run_in_copy(machine_, noting, [&](StateArchive& ar) {
       if (!ar.loading()) decisions = noting.decisions();
       decision_fields(ar, decisions);
     });

@@ -30,13 +30,13 @@ bool Actors::anyone_inside() const {
   return std::any_of(all_.begin(), all_.end(), [](const auto& actor) { return actor->in_entry; });
 }
 
-void Actors::field(xen::StateArchive& ar, const char* name, Actor*& actor) const {
+void Actors::field(StateArchive& ar, const char* name, Actor*& actor) const {
   uint32_t id = actor == nullptr ? 0 : actor->id + 1u;
   ar.below(name, id, all_.size() + 1);
   if (ar.loading() && ar.ok()) actor = id == 0 ? nullptr : all_[id - 1].get();
 }
 
-void Actors::fields(xen::StateArchive& ar) {
+void Actors::fields(StateArchive& ar) {
   for (size_t i = 0; i < all_.size() && ar.ok(); ++i) {
     Actor& actor = *all_[i];
     XS_CHECK(!actor.in_entry && actor.waiting == nullptr);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/xen/state/archive.h"
+#include "models/base/archive.h"
 #include "sim/machine/actor.h"
 #include "sim/machine/strategy.h"
 
@@ -47,9 +47,9 @@ class Actors {
   // Is a call into the core under way?
   bool anyone_inside() const;
   // One of them, or none, by number.
-  void field(xen::StateArchive& ar, const char* name, Actor*& actor) const;
+  void field(StateArchive& ar, const char* name, Actor*& actor) const;
   // All of them, between two turns: nobody is inside the core.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   std::vector<std::unique_ptr<Actor>> all_;

@@ -73,11 +73,9 @@ std::vector<ConsoleLine> Consoles::take_lines() {
   return lines;
 }
 
-void Consoles::partial_field(xen::StateArchive& ar, DomId dom) {
-  ar("partial_line", partial_.at(dom.v - 1u), kMaxLine - 1);
-}
+void Consoles::partial_field(StateArchive& ar, DomId dom) { ar("partial_line", partial_.at(dom.v - 1u), kMaxLine - 1); }
 
-void Consoles::lines_field(xen::StateArchive& ar) {
+void Consoles::lines_field(StateArchive& ar) {
   ar.each("console", lines_, kMostLines, [&](ConsoleLine& line) {
     ar("dom", line.dom);
     ar("text", line.text, kMostText);

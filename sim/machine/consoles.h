@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/xen/state/archive.h"
+#include "models/base/archive.h"
 #include "sim/scenario/outcome.h"
 #include "sim/scenario/scenario.h"
 
@@ -46,8 +46,8 @@ class Consoles {
   const std::vector<ConsoleLine>& lines() const { return lines_; }
   std::vector<ConsoleLine> take_lines();
 
-  void partial_field(xen::StateArchive& ar, DomId dom);
-  void lines_field(xen::StateArchive& ar);
+  void partial_field(StateArchive& ar, DomId dom);
+  void lines_field(StateArchive& ar);
 
  private:
   void end_line(DomId dom);

@@ -60,7 +60,7 @@ void DueWork::notify_guest(DomId dom, Port port) {
   actors_.set_runnable(*outside_, true);
 }
 
-void DueWork::timer_field(xen::StateArchive& ar, xen::TimerId& timer) const {
+void DueWork::timer_field(StateArchive& ar, xen::TimerId& timer) const {
   ar.one_of("kind", timer.kind, xen::TimerKind::kWatchdog1);
   ar("dom", timer.vcpu.dom);
   ar("vcpu", timer.vcpu.vcpu);
@@ -72,7 +72,7 @@ void DueWork::timer_field(xen::StateArchive& ar, xen::TimerId& timer) const {
 }
 
 // Each kind has what names it; the rest is as arm() was given it.
-void DueWork::id_field(xen::StateArchive& ar, DueId& id, const HasDeviceTimer& has_device_timer) const {
+void DueWork::id_field(StateArchive& ar, DueId& id, const HasDeviceTimer& has_device_timer) const {
   const bool index = id.kind == DueKind::kExternal || id.kind == DueKind::kInput;
   if (!index) timer_field(ar, id.timer);
   ar("index", id.external);
@@ -87,14 +87,14 @@ void DueWork::id_field(xen::StateArchive& ar, DueId& id, const HasDeviceTimer& h
   }
 }
 
-void DueWork::port_fields(xen::StateArchive& ar, const char* name, std::vector<DomainPort>& ports) const {
+void DueWork::port_fields(StateArchive& ar, const char* name, std::vector<DomainPort>& ports) const {
   ar(name, ports, kMostDue);
   for (const auto& [dom, port] : ports) {
     if (ar.loading() && (dom.v < 1 || dom.v > scenario_.guests.size())) ar.fail("a notification is for no guest");
   }
 }
 
-void DueWork::fields(xen::StateArchive& ar, const HasDeviceTimer& has_device_timer) {
+void DueWork::fields(StateArchive& ar, const HasDeviceTimer& has_device_timer) {
   auto due = queue_.all();
   const uint64_t count = ar.size("due", due.size(), kMostDue);
   if (ar.loading()) {

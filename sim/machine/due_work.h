@@ -57,7 +57,7 @@ class DueWork {
 
   // `has_device_timer`: does the domain have a device's timer of that number?
   using HasDeviceTimer = std::function<bool(DomId, uint32_t)>;
-  void fields(xen::StateArchive& ar, const HasDeviceTimer& has_device_timer);
+  void fields(StateArchive& ar, const HasDeviceTimer& has_device_timer);
 
  private:
   template <class T>
@@ -67,9 +67,9 @@ class DueWork {
     list.erase(list.begin());
     return first;
   }
-  void timer_field(xen::StateArchive& ar, xen::TimerId& timer) const;
-  void id_field(xen::StateArchive& ar, DueId& id, const HasDeviceTimer& has_device_timer) const;
-  void port_fields(xen::StateArchive& ar, const char* name, std::vector<DomainPort>& ports) const;
+  void timer_field(StateArchive& ar, xen::TimerId& timer) const;
+  void id_field(StateArchive& ar, DueId& id, const HasDeviceTimer& has_device_timer) const;
+  void port_fields(StateArchive& ar, const char* name, std::vector<DomainPort>& ports) const;
 
   Actors& actors_;
   const Scenario& scenario_;

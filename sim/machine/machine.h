@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "models/base/archive.h"
 #include "models/base/prng.h"
 #include "models/xen/api/core.h"
-#include "models/xen/state/archive.h"
 #include "sim/machine/actors.h"
 #include "sim/machine/consoles.h"
 #include "sim/machine/domain.h"
@@ -91,7 +91,7 @@ class Machine : protected xen::Platform {
   // For a machine that can be saved. Guests without content, to be restored into; then the fields of processors and
   // devices, to or from the archive.
   virtual void make_guests() {}
-  virtual void guest_fields(xen::StateArchive&) {}
+  virtual void guest_fields(StateArchive&) {}
   // Runs the vCPU until it is cut, blocks or its slice is over.
   virtual void run_vcpu(Actor& actor) = 0;
   // Finishes the vCPU's call into the core, and stops there (cuts are off).
@@ -234,10 +234,10 @@ class Machine : protected xen::Platform {
   Status restore(const Snapshot& snapshot);
   bool has_core_of_guests() const;
   void take_snapshot();
-  void fields(xen::StateArchive& ar);
-  void domain_fields(xen::StateArchive& ar);
-  void outcome_fields(xen::StateArchive& ar);
-  void trace_fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
+  void domain_fields(StateArchive& ar);
+  void outcome_fields(StateArchive& ar);
+  void trace_fields(StateArchive& ar);
   void set_toolstack_params(const Domain& domain);
   void round_trip_core();
   void check_invariants(bool at_end);

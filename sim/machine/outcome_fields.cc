@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint64_t kMostLines = 1 << 24, kMostText = 1 << 28;
 
-void failure_fields(xen::StateArchive& ar, Failure& failure) {
+void failure_fields(StateArchive& ar, Failure& failure) {
   ar.one_of("kind", failure.kind, FailureKind::kExpectation);
   ar("message", failure.message, kMostText);
   ar("where", failure.where, kMostText);
@@ -16,7 +16,7 @@ void failure_fields(xen::StateArchive& ar, Failure& failure) {
 
 }  // namespace
 
-void outcome_fields(xen::StateArchive& ar, Outcome& outcome) {
+void outcome_fields(StateArchive& ar, Outcome& outcome) {
   bool failed = outcome.failure.has_value();
   ar("failed", failed);
   if (ar.loading() && failed) outcome.failure.emplace();

@@ -1,11 +1,11 @@
 // The table of fields of an Outcome, to send one from process to process.
 #pragma once
 
-#include "models/xen/state/archive.h"
+#include "models/base/archive.h"
 #include "sim/scenario/outcome.h"
 
 namespace xensim::sim {
 
-void outcome_fields(xen::StateArchive& ar, Outcome& outcome);
+void outcome_fields(StateArchive& ar, Outcome& outcome);
 
 }  // namespace xensim::sim

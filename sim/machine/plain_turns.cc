@@ -30,7 +30,7 @@ bool PlainTurns::see_line(const SnapshotPoint& wanted, std::string_view line) {
   return true;
 }
 
-void PlainTurns::fields(xen::StateArchive& ar, const Actors& actors, size_t inputs) {
+void PlainTurns::fields(StateArchive& ar, const Actors& actors, size_t inputs) {
   ar("turns", turns_);
   ar.below("turn", turn_, actors.size());
   ar("idle_yields", idle_yields_);

@@ -48,8 +48,8 @@ class PlainTurns {
   void set_saved() { saved_ = true; }
 
   // `inputs`: how many were recorded.
-  void fields(xen::StateArchive& ar, const Actors& actors, size_t inputs);
-  void processor_field(xen::StateArchive& ar, const Actors& actors) { actors.field(ar, "on_processor", on_processor_); }
+  void fields(StateArchive& ar, const Actors& actors, size_t inputs);
+  void processor_field(StateArchive& ar, const Actors& actors) { actors.field(ar, "on_processor", on_processor_); }
 
  private:
   static constexpr uint32_t kFreeYields = 64;

@@ -22,7 +22,7 @@ class SoftResets {
   // Those that nobody is inside any more: `reset` makes the core's part of it, then their vCPUs run on.
   void finish(std::vector<Domain>& domains, const std::function<void(Domain&)>& reset);
 
-  void field(xen::StateArchive& ar) { ar("any_resetting", any_); }
+  void field(StateArchive& ar) { ar("any_resetting", any_); }
 
  private:
   void set_paused(const Domain& domain, bool paused);

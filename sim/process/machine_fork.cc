@@ -28,12 +28,11 @@ std::vector<std::byte> read_to_end(int pipe) {
 }
 
 // The copy's life. It leaves without what the caller's end would do: files and buffers are the caller's.
-[[noreturn]] void live(int out, const std::function<void()>& job,
-                       const std::function<void(xen::StateArchive&)>& fields) {
+[[noreturn]] void live(int out, const std::function<void()>& job, const std::function<void(StateArchive&)>& fields) {
   take_default_signals();
   try {
     job();
-    xen::StateWriter ar;
+    StateWriter ar;
     fields(ar);
     _exit(write_all(out, ar.out) ? 0 : 1);
   } catch (...) {
@@ -43,7 +42,7 @@ std::vector<std::byte> read_to_end(int pipe) {
 
 }  // namespace
 
-Status run_in_copy(const std::function<void()>& job, const std::function<void(xen::StateArchive&)>& fields) {
+Status run_in_copy(const std::function<void()>& job, const std::function<void(StateArchive&)>& fields) {
   int ends[2];
   if (pipe(ends) != 0) return environment_error(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
   const pid_t process = fork();
@@ -64,20 +63,20 @@ Status run_in_copy(const std::function<void()>& job, const std::function<void(xe
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     return input_error("a copy of the process ended with " + how_it_ended(status));
   }
-  xen::StateReader ar(bytes);
+  StateReader ar(bytes);
   fields(ar);
   if (!ar.ok()) return input_error("a copy of the process gave no whole result: " + ar.why());
   return {};
 }
 
-Outcome run_in_copy(Machine& machine, Strategy& strategy, const std::function<void(xen::StateArchive&)>& more) {
+Outcome run_in_copy(Machine& machine, Strategy& strategy, const std::function<void(StateArchive&)>& more) {
   Outcome outcome;
   const Status ran = run_in_copy(
       [&] {
         machine.set_strategy(strategy);
         outcome = machine.run();
       },
-      [&](xen::StateArchive& ar) {
+      [&](StateArchive& ar) {
         outcome_fields(ar, outcome);
         if (more) more(ar);
       });

@@ -7,8 +7,8 @@
 
 #include <functional>
 
+#include "models/base/archive.h"
 #include "models/base/result.h"
-#include "models/xen/state/archive.h"
 #include "sim/machine/machine.h"
 
 namespace xensim::sim {
@@ -16,10 +16,10 @@ namespace xensim::sim {
 // What a copy of this process does, and how its result comes back: `job` runs in the copy; then `fields` writes the
 // result there, and reads it here, into what it refers to. kEnvironment: there is no process to be had. kInput: the
 // copy died; says of what.
-Status run_in_copy(const std::function<void()>& job, const std::function<void(xen::StateArchive&)>& fields);
+Status run_in_copy(const std::function<void()>& job, const std::function<void(StateArchive&)>& fields);
 
 // The machine, which is prepared, runs on under `strategy` in a copy; here it stays as it is. `more` are further
 // results of the copy, may be empty. A copy that died is a failure of kind check.
-Outcome run_in_copy(Machine& machine, Strategy& strategy, const std::function<void(xen::StateArchive&)>& more = {});
+Outcome run_in_copy(Machine& machine, Strategy& strategy, const std::function<void(StateArchive&)>& more = {});
 
 }  // namespace xensim::sim

@@ -46,7 +46,7 @@ DomainServices::DomainServices(DomId dom, const GuestConfig& config, std::span<s
                                std::span<std::byte> console_page, std::function<void(std::string_view)> output)
     : tree_(new_tree(dom, config)), server_(store_page, tree_, dom), console_(console_page, std::move(output)) {}
 
-void DomainServices::fields(xen::StateArchive& ar) {
+void DomainServices::fields(StateArchive& ar) {
   tree_.fields(ar);
   server_.fields(ar);
   console_.fields(ar);

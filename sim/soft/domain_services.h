@@ -20,7 +20,7 @@ class DomainServices {
   pv::Backend& store() { return server_; }
   pv::Console& console() { return console_; }
   // What is not in the pages, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   pv::XsStore tree_;

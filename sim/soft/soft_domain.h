@@ -25,7 +25,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   // The same with nothing in it: memory as it is, vCPUs as after power-up. For fields() to restore into.
   Status make_hardware();
   // Processors, devices and services, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
   void run(Actor& actor);
   void finish_entry(Actor& actor);
   std::string report(const Actor& actor) const;

@@ -10,13 +10,13 @@ namespace {
 constexpr uint64_t kMostBytes = 1 << 24;
 
 // Takes what somebody else's bytes were refused for as this archive's reason.
-void take(xen::StateArchive& ar, const Status& status) {
+void take(StateArchive& ar, const Status& status) {
   if (!status) ar.fail(status.error().message);
 }
 
 }  // namespace
 
-void SoftDomain::fields(xen::StateArchive& ar) {
+void SoftDomain::fields(StateArchive& ar) {
   std::vector<std::byte> processors, devices;
   if (!ar.loading()) {
     processors = cpu_->save_state();

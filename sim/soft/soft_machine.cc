@@ -62,7 +62,7 @@ void SoftMachine::make_guests() {
   }
 }
 
-void SoftMachine::guest_fields(xen::StateArchive& ar) {
+void SoftMachine::guest_fields(StateArchive& ar) {
   for (size_t d = 0; d < soft_.size(); ++d) {
     ar.open("guest", d);
     soft_[d]->fields(ar);

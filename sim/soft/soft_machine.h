@@ -38,7 +38,7 @@ class SoftMachine final : public Machine {
   // Machine
   void start_guests() override;
   void make_guests() override;
-  void guest_fields(xen::StateArchive& ar) override;
+  void guest_fields(StateArchive& ar) override;
   void run_vcpu(Actor& actor) override;
   void finish_entry(Actor& actor) override;
   void interrupt_hint(VcpuRef vcpu) override;

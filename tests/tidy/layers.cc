@@ -25,10 +25,8 @@ std::span<const Layer> layers() {
       // Microsoft's interface of a hypervisor, which Xen offers beside its own.
       Layer{"models/viridian/", {"models/base/", "models/pc/device/", "models/viridian/"}},
       // Services behind event channels and grants.
-      Layer{"models/pv/",
-            {"models/base/", "models/xen/abi/", "models/xen/api/", "models/xen/state/archive.h", "models/pv/"}},
-      Layer{"models/pv/xenstore/",
-            {"models/base/", "models/xen/abi/", "models/xen/api/", "models/xen/state/archive.h", "models/pv/"}},
+      Layer{"models/pv/", {"models/base/", "models/xen/abi/", "models/xen/api/", "models/pv/"}},
+      Layer{"models/pv/xenstore/", {"models/base/", "models/xen/abi/", "models/xen/api/", "models/pv/"}},
       Layer{"traces/", {"models/base/", "models/xen/abi/", "models/xen/api/", "traces/"}},
       Layer{"traces/testing/", {"models/base/", "models/xen/abi/", "models/xen/api/", "traces/"}},
       // The bench, bottom up. A row's last folder is the room itself.
@@ -37,8 +35,8 @@ std::span<const Layer> layers() {
             {"models/base/", "models/viridian/groups.h", "models/xen/api/", "traces/", "sim/scenario/"}},
       Layer{"sim/boot/", {"models/base/", "models/pc/device/", "sim/boot/"}},
       Layer{"sim/machine/",
-            {"models/base/", "models/xen/abi/", "models/xen/api/", "models/xen/state/archive.h", "models/pc/load/",
-             "traces/", "sim/fiber/", "sim/scenario/", "sim/machine/"}},
+            {"models/base/", "models/xen/abi/", "models/xen/api/", "models/pc/load/", "traces/", "sim/fiber/",
+             "sim/scenario/", "sim/machine/"}},
       Layer{"sim/machine/invariants/", {"models/base/", "models/xen/api/", "sim/scenario/", "sim/machine/invariants/"}},
       Layer{"sim/machine/snapshot/", {"models/base/", "models/xen/api/", "traces/", "sim/scenario/", "sim/machine/"}},
       Layer{"sim/native/",
@@ -46,7 +44,7 @@ std::span<const Layer> layers() {
       Layer{"sim/soft/",
             {"models/base/", "models/x86/", "models/pc/", "models/pv/", "models/viridian/", "sim/boot/",
              "sim/scenario/", "sim/machine/", "sim/soft/"}},
-      Layer{"sim/process/", {"models/base/", "models/xen/state/archive.h", "sim/machine/", "sim/process/"}},
+      Layer{"sim/process/", {"models/base/", "sim/machine/", "sim/process/"}},
       Layer{"sim/explore/strategies/",
             {"models/base/", "models/xen/abi/", "traces/", "sim/scenario/", "sim/machine/", "sim/explore/strategies/"}},
       Layer{"sim/run/",

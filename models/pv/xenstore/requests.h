@@ -32,7 +32,7 @@ class XsConnection {
   // A change made by another: watches on it fire.
   void node_changed(std::string_view path);
   // Watches and transactions, without the store, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   struct Watch {

@@ -19,7 +19,7 @@ class XsServer final : public Backend {
 
   bool notified() override;
   // What is not in the page, without the store, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   void take_message();

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/base/archive.h"
 #include "models/base/types.h"
-#include "models/xen/state/archive.h"
 
 namespace xensim::pv {
 
@@ -45,7 +45,7 @@ class XsStore {
   uint64_t generation() const { return generation_; }
   void changed() { ++generation_; }
   // All nodes, for a saved machine.
-  void fields(xen::StateArchive& ar);
+  void fields(StateArchive& ar);
 
  private:
   Node root_;

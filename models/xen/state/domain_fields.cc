@@ -55,7 +55,7 @@ void fields_of(StateArchive& ar, Vcpu& vcpu) {
   ar("told_runnable", vcpu.told_runnable);
   ar("poll_port", vcpu.poll_port);
   ar("info_at", vcpu.info_at);
-  ar.check_place("info_at", vcpu.info_at.peek(), sizeof(vcpu_info));
+  check_place(ar, "info_at", vcpu.info_at.peek(), sizeof(vcpu_info));
   ar("info_registered", vcpu.info_registered);
   ar("held_selector", vcpu.held_selector);
   ar("initialised", vcpu.initialised);
@@ -71,9 +71,9 @@ void fields_of(StateArchive& ar, Vcpu& vcpu) {
   ar("runstate_place", vcpu.runstate_place);
   const size_t runstate_bytes =
       vcpu.runstate_place_narrow ? sizeof(abi32::vcpu_runstate_info) : sizeof(::vcpu_runstate_info);
-  ar.check_place("runstate_place", vcpu.runstate_place, vcpu.runstate_place.v == 0 ? 0 : runstate_bytes);
+  check_place(ar, "runstate_place", vcpu.runstate_place, vcpu.runstate_place.v == 0 ? 0 : runstate_bytes);
   ar("time_place", vcpu.time_place);
-  ar.check_place("time_place", vcpu.time_place, vcpu.time_place.v == 0 ? 0 : sizeof(vcpu_time_info));
+  check_place(ar, "time_place", vcpu.time_place, vcpu.time_place.v == 0 ? 0 : sizeof(vcpu_time_info));
   ar("time_written_ns", vcpu.time_written_ns);
   ar("periodic_period_ns", vcpu.periodic_period_ns);
   ar("periodic_last_ns", vcpu.periodic_last_ns);
@@ -99,8 +99,8 @@ void fields_of(StateArchive& ar, Domain& domain) {
   ar("gone", domain.gone);
   ar("wallclock_version", domain.wallclock_version);
   ar("shutdown_code", domain.shutdown_code);
-  ar.place("shared_info_", domain.shared_info_, kPageSize);
-  ar.place("dummy_info_", domain.dummy_info_, domain.vcpu_count() > kLegacyVcpuInfos ? kPageSize : 0);
+  place_field(ar, "shared_info_", domain.shared_info_, kPageSize);
+  place_field(ar, "dummy_info_", domain.dummy_info_, domain.vcpu_count() > kLegacyVcpuInfos ? kPageSize : 0);
   ar("evtchn", domain.evtchn);
   ar("pirqs", domain.pirqs);
   ar("watchdogs_in_use", domain.watchdogs_in_use);

@@ -15,7 +15,7 @@ void fields_of(StateArchive& ar, Channel& channel) {
   ar("remote_port", channel.remote_port);
   ar("irq", channel.irq);
   ar("outside", channel.outside);
-  ar.domain("remote", channel.remote);
+  domain_field(ar, "remote", channel.remote);
   ar("last_queue", channel.last_queue);
   ar("priority", channel.priority);
   ar("held", channel.held);
@@ -46,11 +46,11 @@ template <>
 void fields_of(StateArchive& ar, FifoState& fifo) {
   ar.below("ports", fifo.ports, EvtchnTable::kMaxPorts + 1);
   const uint64_t pages = (uint64_t{fifo.ports.peek()} + kWordsPerPage - 1) / kWordsPerPage;
-  for (uint64_t i = 0; i < pages && ar.ok(); ++i) ar.place("pages", fifo.pages[i], kPageSize);
+  for (uint64_t i = 0; i < pages && ar.ok(); ++i) place_field(ar, "pages", fifo.pages[i], kPageSize);
   for (const auto& queue : fifo.queues_) ar("queues_", *queue);
   for (const auto& block : fifo.control_blocks_) {
     Maddr at = block->peek();
-    ar.place("control_blocks_", at, at == kNoControlBlock ? 0 : sizeof(evtchn_fifo_control_block));
+    place_field(ar, "control_blocks_", at, at == kNoControlBlock ? 0 : sizeof(evtchn_fifo_control_block));
     if (ar.loading()) block->poke(at);
   }
 }
@@ -61,7 +61,7 @@ void fields_of(StateArchive& ar, EvtchnTable& table) {
   ar.skip("ops_", "2-level, or FIFO where there is a FifoState");
   ar("fifo", is_fifo);
   if (ar.loading() && is_fifo) {
-    table.fifo = std::make_unique<FifoState>(table.platform_, *ar.find_domain(table.dom_));
+    table.fifo = std::make_unique<FifoState>(table.platform_, *core_reader(ar).find_domain(table.dom_));
     table.use_ops(fifo_port_ops());
   }
   if (table.fifo != nullptr) fields_of(ar, *table.fifo);

@@ -4,20 +4,21 @@
 // To add a field: a line in the struct's table, and kStateVersion of save.h one higher.
 #pragma once
 
+#include "models/base/archive.h"
 #include "models/xen/domain.h"
 #include "models/xen/evtchn_fifo.h"
 #include "models/xen/grant_table.h"
 #include "models/xen/p2m.h"
-#include "models/xen/state/archive.h"
+#include "models/xen/state/core_reader.h"
 
-namespace xensim::xen {
+namespace xensim {
 
 // Nobody is inside the core while these are called.
-#define XS_STATE_STRUCT(type)                     \
-  template <>                                     \
-  struct IsStateStruct<type> : std::true_type {}; \
-  template <>                                     \
-  void fields_of<type>(StateArchive & ar, type & object) XS_NO_THREAD_SAFETY_ANALYSIS
+#define XS_STATE_STRUCT(type)                          \
+  template <>                                          \
+  struct IsStateStruct<xen::type> : std::true_type {}; \
+  template <>                                          \
+  void xen::fields_of<xen::type>(StateArchive & ar, xen::type & object) XS_NO_THREAD_SAFETY_ANALYSIS
 
 XS_STATE_STRUCT(RamRange);
 XS_STATE_STRUCT(DomainConfig);
@@ -42,4 +43,4 @@ XS_STATE_STRUCT(P2m);
 
 #undef XS_STATE_STRUCT
 
-}  // namespace xensim::xen
+}  // namespace xensim

@@ -9,7 +9,7 @@ constexpr uint64_t kMostFrames = 1 << 16;  // of a table; more than any toolstac
 void frames(StateArchive& ar, const char* name, std::vector<Mfn>& list) {
   const uint64_t count = ar.size(name, list.size(), kMostFrames);
   if (ar.loading()) list.resize(count);
-  for (Mfn& frame : list) ar.frame(name, frame);
+  for (Mfn& frame : list) frame_field(ar, name, frame);
 }
 
 }  // namespace
@@ -19,11 +19,11 @@ void fields_of(StateArchive& ar, ActiveEntry& active) {
   ar.skip("lock", "nobody is inside");
   ar("pin", active.pin);
   ar("domid", active.domid);
-  ar.frame("frame", active.frame);
+  frame_field(ar, "frame", active.frame);
   ar("is_sub_page", active.is_sub_page);
   ar("start", active.start);
   ar("length", active.length);
-  ar.domain("trans_domain", active.trans_domain);
+  domain_field(ar, "trans_domain", active.trans_domain);
   ar("trans_ref", active.trans_ref);
 }
 

@@ -14,7 +14,7 @@ void fields_of(StateArchive& ar, P2mEntry& entry) {
   if (entry.is_hole()) {
     ar("frame", entry.frame);
   } else {
-    ar.frame("frame", entry.frame);
+    frame_field(ar, "frame", entry.frame);
   }
 }
 
@@ -46,7 +46,7 @@ void fields_of(StateArchive& ar, PageReferences& references) {
   }
   for (const auto& [frame, count] : references.others_) {
     if (references.range_of(frame) != nullptr || count == 0) return ar.fail("others_ has a page of ranges_");
-    ar.check_frame("others_", Mfn{frame});
+    check_frame(ar, "others_", Mfn{frame});
   }
 }
 
@@ -99,10 +99,10 @@ void fields_of(StateArchive& ar, P2m& p2m) {
       if (index < range.pages) range.overridden[index / 64].fetch_or(uint64_t{1} << (index % 64));
     }
   }
-  for (const uint64_t each : p2m.free_pages_) ar.check_frame("free_pages_", Mfn{each});
-  for (const uint64_t each : p2m.extra_frames_) ar.check_frame("extra_frames_", Mfn{each});
+  for (const uint64_t each : p2m.free_pages_) check_frame(ar, "free_pages_", Mfn{each});
+  for (const uint64_t each : p2m.extra_frames_) check_frame(ar, "extra_frames_", Mfn{each});
   for (const auto& [frame, gfn] : p2m.overlays_) {
-    ar.check_frame("overlays_", Mfn{frame});
+    check_frame(ar, "overlays_", Mfn{frame});
     ar.check_below("overlays_", gfn, kMaxGfn);
   }
 }

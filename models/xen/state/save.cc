@@ -59,7 +59,7 @@ void timer(StateArchive& ar, std::pair<TimerId, VirtualNs>& timer) {
   ar("deadline", timer.second);
   ar.close();
   if (!ar.loading() || !ar.ok()) return;
-  const Domain* domain = ar.find_domain(timer.first.vcpu.dom);
+  const Domain* domain = core_reader(ar).find_domain(timer.first.vcpu.dom);
   if (domain == nullptr || domain->vcpu(timer.first.vcpu.vcpu.v) == nullptr) ar.fail("a timer of no vCPU");
 }
 
@@ -134,9 +134,7 @@ Result<ArmedTimers> restore_state(Hypervisor& hv, std::span<const std::byte> byt
   if (stored != checksum(body)) return refuse("its checksum is wrong");
 
   Hypervisor fresh(hv.platform(), hv.flavour());
-  StateReader ar(body);
-  ar.platform = &hv.platform();
-  ar.find_domain = [&fresh](DomId id) { return fresh.last_domain(id); };
+  CoreReader ar(body, hv.platform(), [&fresh](DomId id) { return fresh.last_domain(id); });
   header(ar, hv.flavour());
   if (ar.ok()) make_domains(ar, fresh);
   if (ar.ok()) all_fields(ar, fresh);

@@ -2,8 +2,8 @@
 // without a check of its own lies in its table.
 #pragma once
 
+#include "models/base/archive.h"
 #include "models/xen/hypervisor.h"
-#include "models/xen/state/archive.h"
 
 namespace xensim::xen {
 

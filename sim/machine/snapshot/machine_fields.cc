@@ -6,7 +6,7 @@ namespace xensim::sim {
 
 namespace {
 
-void codec_fields(xen::StateArchive& ar, traces::CodecState& state) {
+void codec_fields(StateArchive& ar, traces::CodecState& state) {
   ar("actor", state.actor);
   ar("time", state.time);
   ar.below("site", state.site, traces::kSites);
@@ -20,7 +20,7 @@ void codec_fields(xen::StateArchive& ar, traces::CodecState& state) {
   for (traces::HypercallArgs& args : state.args) ar("args", args);
 }
 
-void hash_fields(xen::StateArchive& ar, traces::HashState& state) {
+void hash_fields(StateArchive& ar, traces::HashState& state) {
   ar("accumulators", state.accumulators);
   ar("buffer", state.buffer);
   ar("buffered", state.buffered);
@@ -31,7 +31,7 @@ void hash_fields(xen::StateArchive& ar, traces::HashState& state) {
 
 }  // namespace
 
-void Machine::fields(xen::StateArchive& ar) {
+void Machine::fields(StateArchive& ar) {
   uint64_t chance = prng_.state();
   ar("chance", chance);
   prng_.set_state(chance);
@@ -48,7 +48,7 @@ void Machine::fields(xen::StateArchive& ar) {
   for (const auto& actor : actors_) refresh(*actor);
 }
 
-void Machine::domain_fields(xen::StateArchive& ar) {
+void Machine::domain_fields(StateArchive& ar) {
   for (size_t d = 0; d < domains_.size() && ar.ok(); ++d) {
     Domain& domain = domains_[d];
     ar.open("domain", d);
@@ -61,7 +61,7 @@ void Machine::domain_fields(xen::StateArchive& ar) {
   actors_.fields(ar);
 }
 
-void Machine::outcome_fields(xen::StateArchive& ar) {
+void Machine::outcome_fields(StateArchive& ar) {
   ar("hypercalls", outcome_.hypercalls);
   ar("points", outcome_.points);
   ar("switches", outcome_.switches);
@@ -70,7 +70,7 @@ void Machine::outcome_fields(xen::StateArchive& ar) {
 }
 
 // The trace so far, as far as what follows depends on it: what the encoder remembers, and the hash on its way.
-void Machine::trace_fields(xen::StateArchive& ar) {
+void Machine::trace_fields(StateArchive& ar) {
   bool traced = writer_.has_value();
   ar("traced", traced);
   if (!traced) return;

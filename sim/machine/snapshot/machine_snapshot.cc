@@ -25,7 +25,7 @@ void Machine::take_snapshot() {
   plain_.set_saved();
   Snapshot snapshot;
   snapshot.time = context_.time;
-  xen::StateWriter ar;
+  StateWriter ar;
   uint64_t allocated = memory_.allocated();
   ar("allocated", allocated);
   ar("time", context_.time);
@@ -55,7 +55,7 @@ Status Machine::restore(const Snapshot& snapshot) {
   NoSink nowhere;
   if (writer_) writer_.emplace(context_, nowhere);
 
-  xen::StateReader ar(snapshot.machine);
+  StateReader ar(snapshot.machine);
   const auto refuse_field = [&] {
     return refuse(fmt::format("machine state, at byte {}: {}", snapshot.machine.size() - ar.left(), ar.why()));
   };

@@ -83,10 +83,10 @@ TEST_CASE("consoles are saved and restored, and bytes that cannot be are refused
   const Scenario scenario = scenario_of(1);
   Consoles before(scenario), after(scenario);
   put(before, kFirst, "whole\npart");
-  xen::StateWriter writer;
+  StateWriter writer;
   before.partial_field(writer, kFirst);
   before.lines_field(writer);
-  xen::StateReader reader(writer.out);
+  StateReader reader(writer.out);
   after.partial_field(reader, kFirst);
   after.lines_field(reader);
   CHECK(reader.ok());
@@ -95,19 +95,19 @@ TEST_CASE("consoles are saved and restored, and bytes that cannot be are refused
   CHECK(texts(after) == Texts{"first|whole", "first|part"});
 
   std::vector<ConsoleLine> lines{{DomId{2}, "", "of nobody"}};
-  xen::StateWriter wrong;
+  StateWriter wrong;
   wrong.each("console", lines, 1, [&](ConsoleLine& line) {
     wrong("dom", line.dom);
     wrong("text", line.text, 100);
   });
-  xen::StateReader refused(wrong.out);
+  StateReader refused(wrong.out);
   after.lines_field(refused);
   CHECK(refused.why() == "a console line is of no guest");
 
   std::string endless(Consoles::kMaxLine, 'x');
-  xen::StateWriter too_long;
+  StateWriter too_long;
   too_long("partial_line", endless, endless.size());
-  xen::StateReader long_line(too_long.out);
+  StateReader long_line(too_long.out);
   after.partial_field(long_line, kFirst);
   CHECK_FALSE(long_line.ok());
 }

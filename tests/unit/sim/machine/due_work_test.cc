@@ -91,9 +91,9 @@ TEST_CASE_FIXTURE(Fixture, "a guest's notification counts once until it is serve
 // What `before` holds, in `due`, which has none of it.
 std::string restore(DueWork& before, DueWork& due) {
   const auto no_device = [](DomId, uint32_t number) { return number == 256; };
-  xen::StateWriter writer;
+  StateWriter writer;
   before.fields(writer, no_device);
-  xen::StateReader reader(writer.out);
+  StateReader reader(writer.out);
   due.fields(reader, no_device);
   if (reader.ok()) CHECK(reader.left() == 0);
   return reader.why();

@@ -78,10 +78,10 @@ TEST_CASE_FIXTURE(Fixture, "turns are saved and restored") {
   plain.begin_turn();
   plain.next_vcpu(actors);
   plain.take_processor(actors[1]);
-  xen::StateWriter writer;
+  StateWriter writer;
   plain.fields(writer, actors, 0);
   plain.processor_field(writer, actors);
-  xen::StateReader reader(writer.out);
+  StateReader reader(writer.out);
   PlainTurns restored;
   restored.fields(reader, actors, 0);
   restored.processor_field(reader, actors);

@@ -78,7 +78,7 @@ Ran run_here(const Scenario& scenario, const Snapshot& from, uint64_t seed) {
 Ran run_forked(Warm& warm, uint64_t seed) {
   const auto strategy = make_random(seed);
   std::string hash;
-  const Outcome outcome = run_in_copy(*warm.machine, *strategy, [&](xen::StateArchive& ar) {
+  const Outcome outcome = run_in_copy(*warm.machine, *strategy, [&](StateArchive& ar) {
     if (!ar.loading()) hash = traces::to_string(warm.hash.hash());
     ar("hash", hash, 64);
   });
@@ -108,13 +108,13 @@ TEST_CASE("a run in a copy is that of a restored machine, and leaves the machine
 
 TEST_CASE("a copy's result comes back whole, and one that dies is an error") {
   std::string text;
-  REQUIRE(run_in_copy([&] { text.assign(1 << 20, 'x'); }, [&](xen::StateArchive& ar) { ar("text", text, 1 << 21); })
+  REQUIRE(run_in_copy([&] { text.assign(1 << 20, 'x'); }, [&](StateArchive& ar) { ar("text", text, 1 << 21); })
               .has_value());
   CHECK(text == std::string(1 << 20, 'x'));
-  const Status died = run_in_copy([] { raise(SIGKILL); }, [](xen::StateArchive&) {});
+  const Status died = run_in_copy([] { raise(SIGKILL); }, [](StateArchive&) {});
   REQUIRE(!died.has_value());
   CHECK(died.error().message == "a copy of the process ended with signal 9");
-  const Status threw = run_in_copy([] { throw std::runtime_error("no"); }, [](xen::StateArchive&) {});
+  const Status threw = run_in_copy([] { throw std::runtime_error("no"); }, [](StateArchive&) {});
   CHECK(!threw.has_value());
 }
 

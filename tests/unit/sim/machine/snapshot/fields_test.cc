@@ -142,7 +142,7 @@ bool mentions(const std::string& text, const std::string& name) {
 
 // What stands in a source's functions of fields, one after another.
 std::string functions_of_fields(const std::string& text) {
-  static const std::regex head("fields?\\(xen::StateArchive& ar[^;{]*\\{");
+  static const std::regex head("fields?\\(StateArchive& ar[^;{]*\\{");
   std::string bodies;
   for (auto found = std::sregex_iterator(text.begin(), text.end(), head); found != std::sregex_iterator(); ++found) {
     size_t at = static_cast<size_t>(found->position() + found->length());

@@ -1,5 +1,5 @@
-// StateArchive: the one interface that the tables of fields (fields.h) are written against. An archive writes the
-// fields to bytes, reads them from bytes, or shows them as text; the order of the fields is the format.
+// StateArchive: the one interface that tables of fields are written against. An archive writes the fields to bytes,
+// reads them from bytes, or shows them as text; the order of the fields is the format.
 //
 // What is read may have been made by anybody: a value out of its range, or bytes that end too early, make the archive
 // fail(); after that everything reads as 0, and who reads looks at ok() before it relies on anything.
@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,16 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include "models/base/types.h"
-#include "models/xen/api/platform.h"
-#include "models/xen/shared.h"
-#include "models/xen/state/fields_of.h"
+namespace xensim {
 
-namespace xensim::xen {
-
-class Domain;
-
-// Structs with a table of fields: fields.h names them.
+// Structs with a table of fields, a function fields_of(StateArchive&, T&) beside them: who has such tables says so by a
+// specialization.
 template <class T>
 struct IsStateStruct : std::false_type {};
 
@@ -77,7 +70,7 @@ class StateArchive {
     (*this)(name, value);
     if (loading()) field.store(value);
   }
-  // Shared and its kin.
+  // What is read by peek() and written by poke().
   template <class T>
   requires requires(T& field) { field.poke(field.peek()); }
   void operator()(const char* name, T& field) {
@@ -180,17 +173,6 @@ class StateArchive {
   // How many elements follow.
   uint64_t size(const char* name, uint64_t count, uint64_t most);
 
-  // --- what needs to know the machine; set by who makes a loading archive
-  // A place in the machine's memory, which the Platform must have.
-  void place(const char* name, Maddr& at, uint64_t bytes);
-  void check_place(const char* name, Maddr at, uint64_t bytes);
-  void frame(const char* name, Mfn& frame);
-  void check_frame(const char* name, Mfn frame);
-  // A domain, or none.
-  void domain(const char* name, Domain*& domain);
-  Platform* platform = nullptr;
-  std::function<Domain*(DomId)> find_domain;
-
  private:
   // The field's own bits: a negative number is not widened to all 64.
   template <class T>
@@ -239,7 +221,7 @@ class StateWriter final : public StateArchive {
   std::vector<std::byte> out;
 };
 
-class StateReader final : public StateArchive {
+class StateReader : public StateArchive {
  public:
   explicit StateReader(std::span<const std::byte> bytes) : left_(bytes) {}
   bool loading() const override { return true; }
@@ -262,4 +244,4 @@ class StateDump final : public StateArchive {
   std::vector<std::string> path_;
 };
 
-}  // namespace xensim::xen
+}  // namespace xensim
