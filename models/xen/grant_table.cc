@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "models/base/check.h"
 #include "models/xen/abi/public.h"
@@ -27,13 +28,15 @@ GrantTable::GrantTable(Platform& platform, const DomainConfig& config)
       platform_(platform),
       dom_(config.id),
       max_frames_(config.max_grant_frames),
-      active_(config.max_grant_frames * (kGrantsPerFrame / kActivePerChunk)) {
+      active_(config.max_grant_frames * kChunksPerFrame) {
   if (max_frames_ > 0 && !config.empty_grant_table && !config.restored) {
     frames_.push_back(platform_.allocate_page(dom_));
   }
 }
 
-GrantTable::~GrantTable() = default;
+GrantTable::~GrantTable() {
+  for (uint32_t slot = 0; slot < used_slots(); ++slot) delete active_[slot].load();
+}
 
 bool GrantTable::grow(uint32_t wanted) {
   if (wanted > max_frames_) return false;
@@ -87,20 +90,21 @@ Maddr GrantTable::status_address(uint32_t ref) const {
 }
 
 ActiveEntry& GrantTable::active(uint32_t ref) {
-  std::atomic<ActiveChunk*>& slot = active_.at(ref / kActivePerChunk);
-  ActiveChunk* chunk = slot.load(std::memory_order_acquire);
-  if (chunk == nullptr) {
-    const std::lock_guard guard(active_mutex_);
-    chunk = slot.load(std::memory_order_relaxed);
-    if (chunk == nullptr) {
-      auto fresh = std::make_unique<ActiveChunk>(dom_, ref / kActivePerChunk * kActivePerChunk,
-                                                 std::make_index_sequence<kActivePerChunk>());
-      chunk = active_owned_.emplace_back(std::move(fresh)).get();
-      slot.store(chunk, std::memory_order_release);
-      active_slots_ = std::max(active_slots_, ref / kActivePerChunk + 1);
-    }
+  const uint32_t slot = ref / kActivePerChunk;
+  // With the release in make_chunk().
+  ActiveChunk* const chunk = active_.at(slot).load(std::memory_order_acquire);
+  return (chunk != nullptr ? *chunk : make_chunk(slot)).entries[ref % kActivePerChunk];
+}
+
+GrantTable::ActiveChunk& GrantTable::make_chunk(uint32_t slot) {
+  XS_CHECK(slot < used_slots());
+  auto fresh = std::make_unique<ActiveChunk>(dom_, slot * kActivePerChunk, std::make_index_sequence<kActivePerChunk>());
+  ActiveChunk* first = nullptr;
+  if (!active_[slot].compare_exchange_strong(first, fresh.get(), std::memory_order_release,
+                                             std::memory_order_acquire)) {
+    return *first;
   }
-  return chunk->entries[ref % kActivePerChunk];
+  return *fresh.release();
 }
 
 Gfn GrantTable::read_frame(Entry& entry, uint32_t ref) {

@@ -8,11 +8,10 @@
 // entry's own lock guards its pins and is taken with `lock` held.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,7 +96,7 @@ class GrantTable {
   // Of the 16 bits that have GTF_reading and GTF_writing.
   Maddr status_address(uint32_t ref) const XS_REQUIRES_SHARED(lock);
   // Stays valid for ever: tables never shrink.
-  ActiveEntry& active(uint32_t ref);
+  ActiveEntry& active(uint32_t ref) XS_REQUIRES_SHARED(lock);
 
   // Sets GTF_reading (and GTF_writing) for an entry, if it permits access to `grantee` or is pinned; a map takes no
   // sub-page and no transitive grant. In version 1 a compare-exchange of {flags, domid}, tried at most 5 times.
@@ -117,8 +116,8 @@ class GrantTable {
   // Calls `visit(ref, active)` for each entry that is pinned, while nobody is inside.
   template <class Visit>
   void for_each_pinned(Visit visit) const XS_NO_THREAD_SAFETY_ANALYSIS {
-    for (uint32_t slot = 0; slot < active_slots_; ++slot) {
-      const ActiveChunk* chunk = active_[slot].load();
+    for (uint32_t slot = 0; slot < used_slots(); ++slot) {
+      const ActiveChunk* chunk = active_[slot].load(std::memory_order_acquire);
       if (chunk == nullptr) continue;
       const uint32_t first = slot * kActivePerChunk;
       for (uint32_t i = 0; i < kActivePerChunk; ++i) {
@@ -146,18 +145,23 @@ class GrantTable {
   std::vector<Mfn> status_frames_ XS_GUARDED_BY(lock);
   std::vector<Mfn> spare_frames_ XS_GUARDED_BY(lock);  // status frames of a version 2 that has ended
 
-  // Active entries come into being when they are first asked for, a chunk at a time; the mutex guards that alone.
+  // Active entries come into being when they are first asked for, a chunk at a time, and stay. No lock: who asks
+  // publishes a chunk with a compare-exchange, and drops its own where another was first. There is room for all that
+  // version 1 can have, and no chunk of a frame that there is not.
   static constexpr uint32_t kActivePerChunk = 64;
+  static constexpr uint32_t kChunksPerFrame = kGrantsPerFrame / kActivePerChunk;
   struct ActiveChunk {
     template <std::size_t... I>
     ActiveChunk(DomId dom, uint32_t first, std::index_sequence<I...>)
         : entries{{ActiveEntry(dom, first + static_cast<uint32_t>(I))...}} {}
     std::array<ActiveEntry, kActivePerChunk> entries;
   };
-  std::vector<std::atomic<ActiveChunk*>> active_;
-  std::mutex active_mutex_;
-  std::vector<std::unique_ptr<ActiveChunk>> active_owned_;
-  uint32_t active_slots_ = 0;  // from here on there is no chunk
+  // The first slots, behind which there is no chunk; a table that is being restored may be about to be refused.
+  size_t used_slots() const XS_REQUIRES_SHARED(lock) {
+    return std::min(frames_.size() * kChunksPerFrame, active_.size());
+  }
+  ActiveChunk& make_chunk(uint32_t slot) XS_REQUIRES_SHARED(lock);
+  std::vector<std::atomic<ActiveChunk*>> active_;  // owned
 };
 
 }  // namespace xensim::xen

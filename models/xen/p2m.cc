@@ -21,18 +21,27 @@ constexpr MemoryRange kToolstackRanges[] = {{0xfeff8000, 0x8000, kReservedType},
                                             {0xfc000000, 0x1000, kAcpiType},
                                             {0xfc001000, 0x7000, kAcpiType}};
 
+uint64_t ram_pages(const DomainConfig& config) {
+  uint64_t pages = 0;
+  for (const RamRange& ram : config.ram) pages += ram.bytes >> kPageShift;
+  return pages;
+}
+
 }  // namespace
 
 P2m::P2m(Platform& platform, const DomainConfig& config)
-    : lock(LockRank::kP2m, Site::kP2mLock, config.id), platform_(platform), dom_(config.id) {
+    : lock(LockRank::kP2m, Site::kP2mLock, config.id),
+      platform_(platform),
+      dom_(config.id),
+      first_pages_(ram_pages(config)),
+      extra_frames_(kSlackPages),
+      references_(first_pages_) {
   for (const RamRange& ram : config.ram) {
     Range range;
     range.first_gfn = ram.start.v >> kPageShift;
     range.pages = ram.bytes >> kPageShift;
     range.first_frame = ram.base.v >> kPageShift;
     range.overridden = std::make_unique<std::atomic<uint64_t>[]>((range.pages + 63) / 64);
-    references_.add_range(range.first_frame, range.pages);
-    first_pages_ += range.pages;
     memory_map.push_back({ram.start.v, ram.bytes, kRamType});
     ranges_.push_back(std::move(range));
   }
@@ -103,8 +112,8 @@ Maybe<Gfn> P2m::gfn_of(Mfn frame) const {
 
 bool P2m::owns_ram(Mfn frame) const {
   if (range_of_frame(frame.v) != nullptr) return true;
-  const std::shared_lock guard(extra_frames_mutex_);
-  return extra_frames_.contains(frame.v);
+  const std::atomic<uint64_t>* const bits = extra_frames_.find(frame.v);
+  return bits != nullptr && (bits->load(std::memory_order_relaxed) >> index_in_group(frame.v) & 1) != 0;
 }
 
 Maybe<Mfn> P2m::acquire_page(Gfn gfn) {
@@ -160,19 +169,19 @@ bool P2m::take_allowance(uint64_t pages) {
   return true;
 }
 
+void P2m::add_extra_frame(uint64_t frame) {
+  extra_frames_.make(frame).fetch_or(uint64_t{1} << index_in_group(frame), std::memory_order_relaxed);
+}
+
 P2m::NewPage P2m::new_page() {
-  {
-    const std::lock_guard guard(references_mutex_);
-    for (auto free = free_pages_.begin(); free != free_pages_.end(); ++free) {
-      const Mfn frame{*free};
-      if (references_.contains(frame.v)) continue;  // somebody still uses it through a grant
-      free_pages_.erase(free);
-      return {frame, false};
-    }
+  for (auto free = free_pages_.begin(); free != free_pages_.end(); ++free) {
+    const Mfn frame{*free};
+    if (references_.contains(frame.v)) continue;  // somebody still uses it through a grant
+    free_pages_.erase(free);
+    return {frame, false};
   }
   const Mfn fresh = platform_.allocate_page(dom_);
-  const std::unique_lock guard(extra_frames_mutex_);
-  extra_frames_.insert(fresh.v);
+  add_extra_frame(fresh.v);
   return {fresh, true};
 }
 

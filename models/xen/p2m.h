@@ -10,16 +10,14 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
-#include <shared_mutex>
 #include <vector>
 
 #include "models/base/maybe.h"
 #include "models/base/types.h"
 #include "models/xen/api/core_api.h"
 #include "models/xen/api/platform.h"
+#include "models/xen/frame_groups.h"
 #include "models/xen/locks.h"
 #include "models/xen/p2m_entry.h"
 #include "models/xen/p2m_overrides.h"
@@ -158,6 +156,7 @@ class P2m {
   void show(Gfn gfn, P2mEntry entry);
   void forget_location(P2mEntry entry, Gfn gfn) XS_REQUIRES(lock);
   void reveal(Gfn gfn) XS_REQUIRES(lock);
+  void add_extra_frame(uint64_t frame) XS_REQUIRES(lock);
 
   Platform& platform_;
   const DomId dom_;
@@ -169,17 +168,16 @@ class P2m {
     uint64_t first_frame = 0;
     const std::atomic<uint64_t>* overridden = nullptr;
   } first_;
-  uint64_t first_pages_ = 0;
+  const uint64_t first_pages_;
 
   P2mOverrides overrides_;
 
-  // RAM beyond what the domain started with; the mutex is never held over a call that leaves this class.
-  mutable std::shared_mutex extra_frames_mutex_;
-  std::set<uint64_t> extra_frames_;
+  // RAM beyond what the domain started with, a bit for each frame; set with `lock` held, read without. A reader has the
+  // frame from a lookup: the bit was set before the frame was mapped, and the lookup acquires what mapping it released.
+  FrameGroups<std::atomic<uint64_t>> extra_frames_;
 
   std::atomic<bool> torn_down_{false};
 
-  mutable std::mutex references_mutex_;  // keeps two who look for a free page apart
   PageReferences references_;
 
   // By frame: where a page of the domain's own is now, if not where it was at creation; ~0: nowhere.

@@ -41,7 +41,7 @@ void fields_of(StateArchive& ar, GrantTable& table) {
   frames(ar, "status_frames_", table.status_frames_);
   frames(ar, "spare_frames_", table.spare_frames_);
   if (ar.loading() && (table.frames_.size() > table.max_frames_ || !table.status_frames_fit())) {
-    ar.fail("frames_ and status_frames_ do not go together");
+    return ar.fail("frames_ and status_frames_ do not go together");
   }
   // Entries that are in use alone: the others are as a fresh one.
   std::vector<uint32_t> pinned;
@@ -54,9 +54,6 @@ void fields_of(StateArchive& ar, GrantTable& table) {
     if (ar.ok()) fields_of(ar, table.active(ref));
     ar.close();
   }
-  ar.skip("active_mutex_", "nobody is inside");
-  ar.skip("active_owned_", "what active_ points to");
-  ar.skip("active_slots_", "follows from active_");
 }
 
 template <>

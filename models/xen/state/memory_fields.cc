@@ -1,4 +1,7 @@
 // The tables of the physical-to-machine map.
+#include <bit>
+#include <set>
+
 #include "models/xen/state/fields.h"
 
 namespace xensim::xen {
@@ -27,30 +30,31 @@ void fields_of(StateArchive& ar, MemoryRange& range) {
 
 template <>
 void fields_of(StateArchive& ar, PageReferences& references) {
-  std::map<uint64_t, uint32_t> counted;
-  for (const PageReferences::Range& range : references.ranges_) {
-    for (uint64_t page = 0; !ar.loading() && page < range.pages; ++page) {
-      const std::atomic<uint32_t>* const count = references.counter(range, range.first_frame + page);
-      if (count != nullptr && count->load() != 0) counted[range.first_frame + page] = count->load();
+  std::map<uint64_t, uint32_t> counts;
+  references.counts_.for_each([&](uint64_t first, const auto& group) {
+    for (unsigned i = 0; i < group.size(); ++i) {
+      if (const uint32_t count = group[i].load(); count != 0) counts[first + i] = count;
     }
-  }
-  ar("ranges_", counted, kMost);
-  ar.skip("mutex_", "nobody is inside");
-  ar.skip("owned_", "what ranges_ points to");
-  ar("others_", references.others_, kMost);
+  });
+  ar("counts_", counts, kMost);
   if (!ar.loading()) return;
-  for (const auto& [frame, count] : counted) {
-    const PageReferences::Range* const range = references.range_of(frame);
-    if (range == nullptr || count == 0) return ar.fail("ranges_ has a page that there is not");
-    references.make_counter(*range, frame).store(count);
-  }
-  for (const auto& [frame, count] : references.others_) {
-    if (references.range_of(frame) != nullptr || count == 0) return ar.fail("others_ has a page of ranges_");
-    check_frame(ar, "others_", Mfn{frame});
+  for (const auto& [frame, count] : counts) {
+    if (count == 0) ar.fail("counts_ has a page that nobody uses");
+    check_frame(ar, "counts_", Mfn{frame});
+    if (!ar.ok()) return;
+    references.counts_.make(frame)[index_in_group(frame)].store(count);
   }
 }
 
 namespace {
+
+std::set<uint64_t> frames_of(const FrameGroups<std::atomic<uint64_t>>& groups) {
+  std::set<uint64_t> frames;
+  groups.for_each([&](uint64_t first, const std::atomic<uint64_t>& bits) {
+    for (uint64_t left = bits.load(); left != 0; left &= left - 1) frames.insert(first + std::countr_zero(left));
+  });
+  return frames;
+}
 
 // What follows from the overrides, and must hold between them and the other tables.
 void check_map(StateArchive& ar, const std::map<uint64_t, P2mEntry>& overrides,
@@ -78,10 +82,9 @@ void fields_of(StateArchive& ar, P2m& p2m) {
   const auto entries = p2m.overrides_.all();
   std::map<uint64_t, P2mEntry> overrides(entries.begin(), entries.end());
   ar("overrides_", overrides, kMost);
-  ar.skip("extra_frames_mutex_", "nobody is inside");
-  ar("extra_frames_", p2m.extra_frames_, kMost);
+  std::set<uint64_t> extra_frames = frames_of(p2m.extra_frames_);
+  ar("extra_frames_", extra_frames, kMost);
   ar("torn_down_", p2m.torn_down_);
-  ar.skip("references_mutex_", "nobody is inside");
   ar("references_", p2m.references_);
   ar("moved_", p2m.moved_, kMost);
   ar("free_pages_", p2m.free_pages_, kMost);
@@ -99,8 +102,12 @@ void fields_of(StateArchive& ar, P2m& p2m) {
       if (index < range.pages) range.overridden[index / 64].fetch_or(uint64_t{1} << (index % 64));
     }
   }
+  for (const uint64_t each : extra_frames) {
+    check_frame(ar, "extra_frames_", Mfn{each});
+    if (!ar.ok()) return;
+    p2m.add_extra_frame(each);
+  }
   for (const uint64_t each : p2m.free_pages_) check_frame(ar, "free_pages_", Mfn{each});
-  for (const uint64_t each : p2m.extra_frames_) check_frame(ar, "extra_frames_", Mfn{each});
   for (const auto& [frame, gfn] : p2m.overlays_) {
     check_frame(ar, "overlays_", Mfn{frame});
     ar.check_below("overlays_", gfn, kMaxGfn);

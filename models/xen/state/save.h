@@ -19,7 +19,7 @@
 namespace xensim::xen {
 
 // One higher with each change of a table of fields.
-inline constexpr uint32_t kStateVersion = 5;
+inline constexpr uint32_t kStateVersion = 6;
 
 using ArmedTimers = std::vector<std::pair<TimerId, VirtualNs>>;
 

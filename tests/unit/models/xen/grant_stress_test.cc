@@ -32,15 +32,18 @@ class Mapper {
   Mapper(Stress& stress, VcpuRef self) : stress_(stress), self_(self), prng_(self.vcpu.v * 7 + self.dom.v) {}
 
   void step() {
-    switch (prng_.below(4)) {
+    switch (prng_.below(5)) {
       case 0: map(); return;
       case 1: unmap_one(); return;
+      case 2: copy_mapped(); return;
       default: copy(); return;
     }
   }
   void unmap_all() {
     while (!mapped_.empty()) unmap_one();
   }
+  // Copies from mappings that succeeded.
+  unsigned copied() const { return copied_; }
 
  private:
   struct Mapping {
@@ -86,11 +89,25 @@ class Mapper {
     stress_.call_with(self_, __HYPERVISOR_grant_table_op, GNTTABOP_copy, op);
   }
 
+  // From a page as it is mapped; only a domain that maps its own may.
+  void copy_mapped() {
+    if (mapped_.empty()) return;
+    gnttab_copy op{};
+    op.source.u.gmfn = mapped_.back().gfn;
+    op.source.domid = DOMID_SELF;
+    op.dest.u.gmfn = 48 + self_.vcpu.v;
+    op.dest.domid = DOMID_SELF;
+    op.len = 64;
+    XS_CHECK(stress_.call_with(self_, __HYPERVISOR_grant_table_op, GNTTABOP_copy, op) == 0);
+    if (op.status == GNTST_okay) ++copied_;
+  }
+
   Stress& stress_;
   const VcpuRef self_;
   Prng prng_;
   std::vector<Mapping> mapped_;
   uint64_t next_ = 0;
+  unsigned copied_ = 0;
 };
 
 // The granting guest revokes and grants again, as fast as it can.
@@ -154,38 +171,80 @@ TEST_CASE("a domain that ends while it maps leaves no pin behind") {
   }
 }
 
-// Pages are taken away, given back and moved while others copy from and to them.
+// vCPU `number` of domain 1 takes the granted pages away, gives them back and moves them.
+void move_pages(Stress& stress, uint32_t number) {
+  const VcpuRef self = Stress::vcpu(1, number);
+  Prng prng(number);
+  for (unsigned round = 0; round < kStressRounds; ++round) {
+    xen_memory_reservation op{};
+    const uint64_t list = Stress::argument_at(self) + 256;
+    const uint64_t gfn = 40 + prng.below(kRefs);
+    std::memcpy(stress.argument(self) + 256, &gfn, sizeof(gfn));
+    set_xen_guest_handle_raw(op.extent_start, reinterpret_cast<xen_pfn_t*>(list));
+    op.nr_extents = 1;
+    op.domid = DOMID_SELF;
+    stress.call_with(self, __HYPERVISOR_memory_op,
+                     prng.below(2) == 0 ? XENMEM_decrease_reservation : XENMEM_populate_physmap, op);
+    xen_add_to_physmap move{};
+    move.domid = DOMID_SELF;
+    move.space = XENMAPSPACE_gmfn;
+    move.idx = 40 + prng.below(kRefs);
+    move.gpfn = 40 + prng.below(kRefs);
+    stress.call_with(self, __HYPERVISOR_memory_op, XENMEM_add_to_physmap, move);
+  }
+}
+
 TEST_CASE("memory that comes and goes while it is copied") {
   Stress stress(2, 2);
   grant_pages(stress, 2);
-  const auto reserve = [&](uint32_t number) {
-    const VcpuRef self = Stress::vcpu(1, number);
-    Prng prng(number);
-    for (unsigned round = 0; round < kStressRounds; ++round) {
-      xen_memory_reservation op{};
-      const uint64_t list = Stress::argument_at(self) + 256;
-      const uint64_t gfn = 40 + prng.below(kRefs);
-      std::memcpy(stress.argument(self) + 256, &gfn, sizeof(gfn));
-      set_xen_guest_handle_raw(op.extent_start, reinterpret_cast<xen_pfn_t*>(list));
-      op.nr_extents = 1;
-      op.domid = DOMID_SELF;
-      stress.call_with(self, __HYPERVISOR_memory_op,
-                       prng.below(2) == 0 ? XENMEM_decrease_reservation : XENMEM_populate_physmap, op);
-      xen_add_to_physmap move{};
-      move.domid = DOMID_SELF;
-      move.space = XENMAPSPACE_gmfn;
-      move.idx = 40 + prng.below(kRefs);
-      move.gpfn = 40 + prng.below(kRefs);
-      stress.call_with(self, __HYPERVISOR_memory_op, XENMEM_add_to_physmap, move);
-    }
-  };
   const auto copy = [&](uint32_t number) {
     Mapper mapper(stress, Stress::vcpu(2, number));
     for (unsigned round = 0; round < 2 * kStressRounds; ++round) mapper.step();
     mapper.unmap_all();
+    XS_CHECK(mapper.copied() == 0);  // they are not its own
   };
-  stress.run({[&] { reserve(0); }, [&] { reserve(1); }, [&] { copy(0); }, [&] { copy(1); }});
+  stress.run({[&] { move_pages(stress, 0); }, [&] { move_pages(stress, 1); }, [&] { copy(0); }, [&] { copy(1); }});
   CHECK(stress.wrong().empty());
+}
+
+// A page that a domain mapped from itself is still its own: a copy asks so of frames that come into being meanwhile.
+TEST_CASE("memory that comes and goes while the domain maps its own grants") {
+  Stress stress(2, 4);
+  grant_pages(stress, 1);
+  std::atomic<unsigned> copied{0};
+  const auto copy = [&](uint32_t number) {
+    Mapper mapper(stress, Stress::vcpu(1, number));
+    for (unsigned round = 0; round < 2 * kStressRounds; ++round) mapper.step();
+    mapper.unmap_all();
+    copied += mapper.copied();
+  };
+  stress.run({[&] { move_pages(stress, 0); }, [&] { move_pages(stress, 1); }, [&] { copy(2); }, [&] { copy(3); }});
+  CHECK(stress.wrong().empty());
+  CHECK(copied != 0);
+}
+
+// The first use of each entry, of each page's counter: two vCPUs are there at the same time.
+TEST_CASE("grants that are mapped for the first time, by two vCPUs at once") {
+  constexpr uint32_t kTables = 50;
+  for (uint32_t table = 0; table < kTables; ++table) {
+    Stress stress(2, 2);
+    const uint64_t frame = grant_pages(stress, 2);
+    const auto map_all = [&](uint32_t number) {
+      const VcpuRef self = Stress::vcpu(2, number);
+      for (uint32_t i = 0; i < kRefs; ++i) {
+        gnttab_map_grant_ref op{};
+        op.host_addr = (kWindow + number * 0x1000 + i) << kPageShift;
+        op.flags = GNTMAP_host_map;
+        op.ref = 8 + i;
+        op.dom = 1;
+        XS_CHECK(stress.call_with(self, __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, op) == 0);
+        XS_CHECK(op.status == GNTST_okay);
+      }
+    };
+    stress.run({[&] { map_all(0); }, [&] { map_all(1); }});
+    CHECK(stress.wrong().empty());
+    CHECK(any_entry_in_use(stress, frame));
+  }
 }
 
 }  // namespace
