@@ -163,9 +163,6 @@ struct Describer {
   std::string operator()(const LockShared& e) const { return lock_text("lock_shared", e); }
   std::string operator()(const UnlockShared& e) const { return lock_text("unlock_shared", e); }
   std::string operator()(const Unlock& e) const { return lock_text("unlock", e); }
-  std::string operator()(const TryLock& e) const {
-    return lock_text("try_lock", e) + (e.taken ? " = taken" : " = busy");
-  }
   std::string operator()(const SharedAccess& e) const {
     return fmt::format("shared {} {} d{} {}", enum_text(e.op), enum_text(e.site), e.dom.v, e.index);
   }
@@ -328,7 +325,6 @@ bool concerns_port(const Event& event, Port port) {
     return word_has(rmw->site, rmw->at, rmw->bytes, bits, port);
   }
   if (const auto* lock = std::get_if<Lock>(&event.body)) return channel(lock->site, lock->index);
-  if (const auto* try_lock = std::get_if<TryLock>(&event.body)) return channel(try_lock->site, try_lock->index);
   if (const auto* unlock = std::get_if<Unlock>(&event.body)) return channel(unlock->site, unlock->index);
   if (const auto* lock_shared = std::get_if<LockShared>(&event.body))
     return channel(lock_shared->site, lock_shared->index);

@@ -151,12 +151,6 @@ void RecordingPlatform::lock(xen::LockState& lock) {
   events_.write(Lock{lock.site, lock.dom, lock.index});
 }
 
-bool RecordingPlatform::try_lock(xen::LockState& lock) {
-  const bool taken = inner_.try_lock(lock);
-  events_.write(TryLock{lock.site, lock.dom, lock.index, taken});
-  return taken;
-}
-
 void RecordingPlatform::unlock(xen::LockState& lock) {
   events_.write(Unlock{lock.site, lock.dom, lock.index});
   inner_.unlock(lock);

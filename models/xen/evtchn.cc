@@ -37,6 +37,10 @@ int64_t raise_external_event(Entry& entry, Domain& domain, uint32_t port) {
   return 0;
 }
 
+// Senders of VIRQs wait for the channel's lock, where Xen's give the event up if a writer has it (evtchn_read_trylock).
+// With a VIRQ none ever has it: the sender holds virq_lock, under which it found the port. Bind puts the port into that
+// table after it has released the channel's lock; close takes it out, with virq_lock held alone, before it takes the
+// channel's; and nothing else of Xen's writes to a channel in that state.
 void send_domain_virq(Entry& entry, Domain& domain, uint32_t virq) {
   XS_CHECK(virq_is_global(virq));
   Vcpu& vcpu = *domain.vcpu(0);

@@ -1,8 +1,9 @@
 // The core's locks: their classes in the order in which they may nest, guards, and the check of that order at each
 // acquire.
 //
-// Every entry into the core (entry.h) carries a HeldLocks on its own stack: what this actor holds now. A guard checks
-// there that the order is kept, so a wrong order is found the first time it is run and not only when two actors meet.
+// Every entry into the core (Entry, hypervisor.h) carries a HeldLocks on its own stack: what this actor holds now. A
+// guard checks there that the order is kept, so a wrong order is found the first time it is run and not only when two
+// actors meet.
 #pragma once
 
 #include <array>

@@ -29,13 +29,8 @@ class Locks {
   // One that holds it: the writer, or the reader that has held it for longest. It must be held.
   const Actor& holder(const xen::LockState& lock) const;
 
-  // It is free, as is_free() has it; the second kind says whether it was.
+  // It is free, as is_free() has it.
   static void take(xen::LockState& lock, const Actor& actor) { set_word(lock, actor.id + 1u); }
-  static bool try_take(xen::LockState& lock, const Actor& actor) {
-    if (word_of(lock) != 0) return false;
-    take(lock, actor);
-    return true;
-  }
   static void release(xen::LockState& lock) { set_word(lock, 0); }
   void take_shared(xen::LockState& lock, const Actor& actor);
   void release_shared(xen::LockState& lock, const Actor& actor);  // which must be one of its readers

@@ -218,11 +218,6 @@ void Machine::lock(xen::LockState& lock) {
   Locks::take(lock, *current_);
 }
 
-bool Machine::try_lock(xen::LockState& lock) {
-  point(site_point(PointOp::kTryLock, lock.site));
-  return Locks::try_take(lock, *current_);
-}
-
 void Machine::unlock(xen::LockState& lock) {
   Locks::release(lock);
   after_unlock(lock);

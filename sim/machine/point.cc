@@ -17,7 +17,6 @@ const char* op_name(PointOp op) {
     case PointOp::kCopy: return "copy";
     case PointOp::kLock: return "lock";
     case PointOp::kUnlock: return "unlock";
-    case PointOp::kTryLock: return "try_lock";
     case PointOp::kSharedLoad: return "load";
     case PointOp::kSharedStore: return "store";
     case PointOp::kSharedRmw: return "rmw";

@@ -19,7 +19,6 @@ enum class PointOp : uint8_t {
   kCopy,
   kLock,
   kUnlock,
-  kTryLock,
   kSharedLoad,
   kSharedStore,
   kSharedRmw,

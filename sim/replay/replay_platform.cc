@@ -313,17 +313,6 @@ void ReplayPlatform::lock(xen::LockState& lock) {
   consume();
 }
 
-bool ReplayPlatform::try_lock(xen::LockState& lock) {
-  const traces::TryLock got{lock.site, lock.dom, lock.index, false};
-  const traces::TryLock& event = expect(got);
-  const bool taken = event.taken;
-  const bool free = lock.word.load(std::memory_order_relaxed) == 0;
-  check((free || !taken) && event.site == lock.site && event.dom == lock.dom && event.index == lock.index, got);
-  if (taken) lock.word.store(kWriter, std::memory_order_relaxed);
-  consume();
-  return taken;
-}
-
 void ReplayPlatform::lock_shared(xen::LockState& lock) {
   const traces::LockShared got{lock.site, lock.dom, lock.index};
   const traces::LockShared& event = expect(got);

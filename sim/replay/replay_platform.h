@@ -82,7 +82,6 @@ class ReplayPlatform final : public xen::Platform {
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
   void console_write(DomId dom, xen::ConsoleChannel channel, std::span<const std::byte> text) override;
   void lock(xen::LockState& lock) override;
-  bool try_lock(xen::LockState& lock) override;
   void unlock(xen::LockState& lock) override;
   void lock_shared(xen::LockState& lock) override;
   void unlock_shared(xen::LockState& lock) override;

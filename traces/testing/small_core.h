@@ -45,7 +45,6 @@ class PlainPlatform : public xen::Platform {
   void shutdown(DomId, xen::ShutdownReason) override {}
   void console_write(DomId, xen::ConsoleChannel, std::span<const std::byte>) override {}
   void lock(xen::LockState&) override {}
-  bool try_lock(xen::LockState&) override { return true; }
   void unlock(xen::LockState&) override {}
   void shared_access(xen::Site, DomId, uint32_t, xen::SharedOp) override {}
 

@@ -143,7 +143,6 @@ class Platform {
 
   // Mutual exclusion; not recursive. lock() returns once it is held.
   virtual void lock(LockState& lock) = 0;
-  virtual bool try_lock(LockState& lock) = 0;
   virtual void unlock(LockState& lock) = 0;
   // The same lock held by many readers at once, which a writer (lock) waits for. A Platform that does not tell readers
   // apart lets them in one by one.

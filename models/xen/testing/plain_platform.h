@@ -80,11 +80,9 @@ class PlainPlatform : public xen::Platform {
   void shutdown(DomId, xen::ShutdownReason) override {}
   void console_write(DomId, xen::ConsoleChannel, std::span<const std::byte>) override {}
   // One actor alone never waits, and needs no atomicity between its own steps. The word: kWriter, or how many readers.
-  void lock(xen::LockState& lock) override { XS_CHECK(try_lock(lock)); }
-  bool try_lock(xen::LockState& lock) override {
-    if (lock.word.load(std::memory_order_relaxed) != 0) return false;
+  void lock(xen::LockState& lock) override {
+    XS_CHECK(lock.word.load(std::memory_order_relaxed) == 0);
     lock.word.store(kWriter, std::memory_order_relaxed);
-    return true;
   }
   void unlock(xen::LockState& lock) override { lock.word.store(0, std::memory_order_relaxed); }
   void lock_shared(xen::LockState& lock) override {

@@ -162,11 +162,6 @@ void ThreadedPlatform::lock(xen::LockState& lock) {
   }
 }
 
-bool ThreadedPlatform::try_lock(xen::LockState& lock) {
-  uint32_t word = 0;
-  return lock.word.compare_exchange_strong(word, kWriter, std::memory_order_acquire);
-}
-
 void ThreadedPlatform::unlock(xen::LockState& lock) { lock.word.fetch_and(~kWriter, std::memory_order_release); }
 
 void ThreadedPlatform::lock_shared(xen::LockState& lock) {

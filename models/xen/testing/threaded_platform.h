@@ -69,7 +69,6 @@ class ThreadedPlatform : public PlainPlatform {
   void shutdown(DomId dom, xen::ShutdownReason reason) override;
   void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
   void lock(xen::LockState& lock) override;
-  bool try_lock(xen::LockState& lock) override;
   void unlock(xen::LockState& lock) override;
   void lock_shared(xen::LockState& lock) override;
   void unlock_shared(xen::LockState& lock) override;

@@ -47,7 +47,6 @@ class ForwardingPlatform : public xen::Platform {
     inner_.console_write(dom, channel, text);
   }
   void lock(xen::LockState& lock) override { inner_.lock(lock); }
-  bool try_lock(xen::LockState& lock) override { return inner_.try_lock(lock); }
   void unlock(xen::LockState& lock) override { inner_.unlock(lock); }
   void lock_shared(xen::LockState& lock) override { inner_.lock_shared(lock); }
   void unlock_shared(xen::LockState& lock) override { inner_.unlock_shared(lock); }
