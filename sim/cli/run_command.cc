@@ -7,6 +7,7 @@
 #include "sim/cli/scenario_options.h"
 #include "sim/cli/snapshot_options.h"
 #include "sim/cli/wall_clock.h"
+#include "sim/run/golden.h"
 #include "sim/run/run.h"
 #include "traces/describe.h"
 
@@ -52,7 +53,9 @@ class RunCommand final : public Command {
     run.on_console = [&](const std::string& line) { output.print_raw(line + "\n"); };
     tell_engine(output, chosen.scenario);
     if (output.verbose()) run.watch = &calls;
-    XS_TRY(const auto outcome, run_scenario(chosen.scenario, run));
+    XS_TRY(auto outcome, run_scenario(chosen.scenario, run));
+    const bool plain = schedule_.empty() && !opened && !point && as_written(options_, chosen);
+    if (plain && !outcome.failure) XS_TRY_STATUS(compare_golden(chosen, outcome, output));
 
     Report report;
     report.seed = chosen.seed;
@@ -76,6 +79,21 @@ class RunCommand final : public Command {
     ChosenScenario chosen{opened->scenario, BackendKind::kSoft, opened->snapshot.info.seed};
     apply_engine_option(options_.engine, chosen.scenario);
     return chosen;
+  }
+
+  // What the scenario's [golden] says, if it has any: another trace hash is a failure.
+  static Status compare_golden(const ChosenScenario& chosen, Outcome& outcome, Output& output) {
+    if (chosen.scenario.expect.golden.empty()) return {};
+    XS_TRY(const auto row, golden_row(chosen.scenario, chosen.backend));
+    if (!row.trace_hash) {
+      output.note(fmt::format("golden: no row \"{}\"; the trace hash is {}", row.key, outcome.trace_hash));
+    } else if (*row.trace_hash != outcome.trace_hash) {
+      outcome.failure = {
+          FailureKind::kExpectation,
+          fmt::format("golden: trace hash {}, where \"{}\" has {}", outcome.trace_hash, row.key, *row.trace_hash),
+          chosen.scenario.path, ""};
+    }
+    return {};
   }
 
   static std::string summary(const ChosenScenario& chosen, const Outcome& outcome) {

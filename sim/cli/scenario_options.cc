@@ -101,6 +101,11 @@ Result<ChosenScenario> choose_scenario(const ScenarioOptions& options) {
   return chosen;
 }
 
+bool as_written(const ScenarioOptions& options, const ChosenScenario& chosen) {
+  return options.set.empty() && !options.vcpus && options.memory.empty() && options.flavour.empty() &&
+         options.time_limit.empty() && chosen.seed == chosen.scenario.seed;
+}
+
 std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario& chosen) {
   std::string words =
       fmt::format(" {} --backend {} --seed {}", shell_word(options.file), backend_name(chosen.backend), chosen.seed);

@@ -46,6 +46,9 @@ struct ChosenScenario {
 };
 Result<ChosenScenario> choose_scenario(const ScenarioOptions& options);
 
+// Is it run as it is written: by no option another clock, guest or seed? (--checks and --engine change no execution.)
+bool as_written(const ScenarioOptions& options, const ChosenScenario& chosen);
+
 // The same options again, as words of a command line: " races/poller.toml --flavour kvm --seed 4"; the backend and the
 // seed always.
 std::string reproduce_words(const ScenarioOptions& options, const ChosenScenario& chosen);

@@ -51,9 +51,9 @@ Result<std::optional<Schedule>> wanted_schedule(const Scenario& scenario, const 
   return std::optional<Schedule>(std::move(schedule));
 }
 
-Status add_image(traces::TraceInfo& info, const std::string& path, uint16_t dom) {
+Status add_image(std::vector<traces::ImageInfo>& images, const std::string& path, uint16_t dom) {
   XS_TRY(const auto image, read_file(path));
-  info.images.push_back({path, fmt::format("{:016x}", XXH3_64bits(image.data(), image.size())), dom});
+  images.push_back({path, fmt::format("{:016x}", XXH3_64bits(image.data(), image.size())), dom});
   return {};
 }
 
@@ -129,11 +129,27 @@ Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendK
   return environment_error("backend kvm is not part of this version; use soft or native");
 }
 
+Result<std::vector<traces::ImageInfo>> images_of(const Scenario& scenario) {
+  std::vector<traces::ImageInfo> images;
+  for (size_t d = 0; d < scenario.guests.size(); ++d) {
+    const GuestConfig& guest = scenario.guests[d];
+    XS_TRY_STATUS(add_image(images, guest.image, static_cast<uint16_t>(d + 1)));
+    // 0: the scenario's own paths lead to these.
+    if (!guest.initrd.empty()) XS_TRY_STATUS(add_image(images, guest.initrd, 0));
+    if (!guest.busybox.empty()) XS_TRY_STATUS(add_image(images, guest.busybox, 0));
+  }
+  return images;
+}
+
+std::string engine_of(BackendKind backend) {
+  return backend == BackendKind::kSoft ? SoftMachine::engine_version() : "";
+}
+
 Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend,
                                      uint64_t seed, const std::string& schedule_text) {
   traces::TraceInfo info;
   info.xensim_version = kVersion;
-  info.engine_version = backend == BackendKind::kSoft ? SoftMachine::engine_version() : "";
+  info.engine_version = engine_of(backend);
   info.scenario_name = scenario.name;
   info.scenario_text = scenario.text;
   info.seed = seed;
@@ -143,13 +159,7 @@ Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& ma
   info.backend = std::string(backend_name(backend));
   info.schedule_text = schedule_text;
   info.actors = machine.actor_table();
-  for (size_t d = 0; d < scenario.guests.size(); ++d) {
-    const GuestConfig& guest = scenario.guests[d];
-    XS_TRY_STATUS(add_image(info, guest.image, static_cast<uint16_t>(d + 1)));
-    // 0: the scenario's own paths lead to these.
-    if (!guest.initrd.empty()) XS_TRY_STATUS(add_image(info, guest.initrd, 0));
-    if (!guest.busybox.empty()) XS_TRY_STATUS(add_image(info, guest.busybox, 0));
-  }
+  XS_TRY(info.images, images_of(scenario));
   return info;
 }
 

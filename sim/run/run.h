@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/base/result.h"
 #include "sim/machine/machine.h"
@@ -44,6 +45,11 @@ Result<Outcome> run_scenario(const Scenario& scenario, const RunOptions& options
 // kInput: `from` was made from another scenario, or by another engine.
 Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendKind backend,
                                               const Snapshot* from = nullptr);
+
+// The files that a run of the scenario starts from, as traces name them.
+Result<std::vector<traces::ImageInfo>> images_of(const Scenario& scenario);
+// What traces say of a backend's engine; empty: it has none.
+std::string engine_of(BackendKind backend);
 
 // The header of a trace of this run.
 Result<traces::TraceInfo> trace_info(const Scenario& scenario, const Machine& machine, BackendKind backend,

@@ -79,7 +79,7 @@ struct ClockConfig {
 struct Expectation {
   std::string result = "poweroff";   // poweroff, reboot, crash, suspend, watchdog, soft-reset: how every domain ends
   std::vector<std::string> console;  // "guest-name: line" lines that must appear, in this order
-  std::map<std::string, std::string> golden;  // key: ELF hash and engine version; value: trace hash
+  std::map<std::string, std::string> golden;  // trace hashes by files and engine (sim/run/golden.h); xensim run's alone
 };
 
 // How the software CPU uses its engine: kFast, with the paths that lean on the engine's private state where its build

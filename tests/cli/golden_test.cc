@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/cli/program.h"
 
@@ -111,6 +112,52 @@ TEST_CASE("explored schedules are those of every other build") {
   }
   CHECK(rows >= 4);
   if (renew) std::ofstream(file) << renewed;
+}
+
+// A scenario with a row of [golden], and what `xensim run` with these options says of it.
+Ran run_golden(const std::string& row, const std::vector<std::string>& options) {
+  const std::string file = scratch_file("golden.toml",
+                                        "[machine]\nbackends = [\"soft\", \"native\"]\n[[guest]]\n"
+                                        "image = \"guest:evtchn_basics\"\n[golden]\n" +
+                                            row + "\n");
+  std::vector<std::string> args = {"run", file};
+  args.insert(args.end(), options.begin(), options.end());
+  return run_program(args);
+}
+
+TEST_CASE("a scenario's golden hashes are compared where it runs as it is written") {
+  for (const std::string backend : {"soft", "native"}) {
+    CAPTURE(backend);
+    const std::string zeroes = "0000000000000000";
+    // A row of another guest: it is told what this one's would be.
+    const Ran other = run_golden("\"" + zeroes + " native\" = \"" + zeroes + "\"", {"--backend", backend});
+    CHECK(other.status == 0);
+    const size_t begin = other.err.find("golden: no row ");
+    REQUIRE(begin != std::string::npos);
+    const std::string note = other.err.substr(begin, other.err.find('\n', begin) - begin);
+    const std::string key = note.substr(15, note.rfind('"') + 1 - 15);
+    const std::string hash = note.substr(note.size() - 16);
+    CHECK(key.find(backend == "soft" ? " unicorn " : " native\"") != std::string::npos);
+
+    const Ran same = run_golden(key + " = \"" + hash + "\"", {"--backend", backend});
+    CHECK(same.status == 0);
+    CHECK(same.err.find("golden: ") == same.err.find("golden: passed"));
+    CHECK(run_golden(key + " = \"" + hash + "\"", {"--backend", backend, "--engine", "plain", "--checks"}).status == 0);
+
+    const std::string wrong = key + " = \"" + zeroes + "\"";
+    const Ran differs = run_golden(wrong, {"--backend", backend, "--json"});
+    CHECK(differs.status == 1);
+    const auto object = nlohmann::json::parse(differs.out, nullptr, false);
+    REQUIRE(object.is_object());
+    CHECK(object["failure"]["kind"] == "expectation");
+    CHECK(object["failure"]["message"] == "golden: trace hash " + hash + ", where " + key + " has " + zeroes);
+    // Another execution has another hash.
+    for (const auto& option : {std::vector<std::string>{"--seed", "7"}, {"--set", "clock.tsc_khz=2000000"}}) {
+      std::vector<std::string> options = {"--backend", backend};
+      options.insert(options.end(), option.begin(), option.end());
+      CHECK(run_golden(wrong, options).status == 0);
+    }
+  }
 }
 
 }  // namespace
