@@ -10,6 +10,8 @@
 #include "models/x86/state.h"
 
 extern "C" {
+// The linker's names for where a section begins and ends.
+// NOLINTNEXTLINE(bugprone-reserved-identifier)
 extern const unsigned char __start_xs_bench_guest[], __stop_xs_bench_guest[];
 extern const unsigned char xs_bench_blocks[], xs_bench_memory[], xs_bench_call[];
 }
