@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/pc/load/memory_layout.h"
 #include "models/xen/api/platform.h"
+#include "sim/scenario/memory_layout.h"
 #include "sim/scenario/scenario.h"
 #include "traces/actor.h"
 
@@ -15,7 +15,7 @@ struct Domain {
   DomId id;
   const GuestConfig* config = nullptr;
   Maddr ram;  // the guest's memory as one block: `pieces` say where the guest has it
-  std::vector<pc::MemoryPiece> pieces;
+  std::vector<MemoryPiece> pieces;
   uint64_t bytes = 0;  // of the block
   bool ended = false;
   xen::ShutdownReason reason = xen::ShutdownReason::kPoweroff;

@@ -40,8 +40,8 @@ Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineM
     Domain domain;
     domain.id = DomId{static_cast<uint16_t>(i + 1)};
     domain.config = &scenario_.guests[i];
-    domain.pieces = pc::memory_pieces(domain.config->memory_bytes, domain.config->platform != GuestPlatform::kBare);
-    for (const pc::MemoryPiece& piece : domain.pieces) domain.bytes += piece.bytes;
+    domain.pieces = memory_pieces(domain.config->memory_bytes, domain.config->platform != GuestPlatform::kBare);
+    for (const MemoryPiece& piece : domain.pieces) domain.bytes += piece.bytes;
     domain.ram = memory_.allocate(domain.bytes);
     domains_.push_back(std::move(domain));
   }
@@ -135,7 +135,7 @@ void Machine::create_domains() {
     config.id = domain.id;
     config.vcpus = domain.config->vcpus;
     config.pic = config.emulated_pirqs = domain.config->hvm;
-    for (const pc::MemoryPiece& piece : domain.pieces) {
+    for (const MemoryPiece& piece : domain.pieces) {
       config.ram.push_back({piece.base, piece.bytes, Maddr{domain.ram.v + piece.offset}});
     }
     if (domain.config->event_channels != 0) config.max_event_channels = domain.config->event_channels;

@@ -111,7 +111,7 @@ Result<std::unique_ptr<Machine>> make_machine(const Scenario& scenario, BackendK
   switch (backend) {
     case BackendKind::kNative: {
       for (const GuestConfig& guest : scenario.guests) {
-        if (guest.platform == GuestPlatform::kBare && guest.memory_bytes <= pc::kLowRamEnd) continue;
+        if (guest.platform == GuestPlatform::kBare && guest.memory_bytes <= kLowRamEnd) continue;
         return input_error(
             fmt::format("{}: guest {} runs on backend soft alone: native has no devices and 3 GiB of "
                         "memory at most",

@@ -8,7 +8,7 @@
 #include "models/base/check.h"
 #include "models/pc/acpi/acpi_tables.h"
 #include "models/pc/load/linux_boot.h"
-#include "models/pc/load/memory_layout.h"
+#include "sim/scenario/memory_layout.h"
 
 namespace xensim::sim {
 
@@ -18,8 +18,8 @@ constexpr uint32_t kRam = 1, kReserved = 2, kAcpi = 3;  // memory map types, of 
 
 std::vector<pc::MemoryRegion> memory_map(const GuestConfig& config) {
   std::vector<pc::MemoryRegion> map;
-  for (const pc::MemoryPiece& piece : pc::memory_pieces(config.memory_bytes, true)) {
-    const uint32_t type = piece.base == pc::kAcpiBase ? kAcpi : piece.base == pc::kSpecialPages ? kReserved : kRam;
+  for (const MemoryPiece& piece : memory_pieces(config.memory_bytes, true)) {
+    const uint32_t type = piece.base == kAcpiBase ? kAcpi : piece.base == kSpecialPages ? kReserved : kRam;
     map.push_back({piece.base, piece.bytes, type});
   }
   std::sort(map.begin(), map.end(), [](const auto& a, const auto& b) { return a.base < b.base; });
@@ -27,12 +27,12 @@ std::vector<pc::MemoryRegion> memory_map(const GuestConfig& config) {
 }
 
 Gpa place_acpi(const GuestConfig& config, uint32_t apic_id_step, const GuestMemory& memory) {
-  const pc::AcpiTables tables = pc::make_acpi_tables({.at = pc::kAcpiBase,
+  const pc::AcpiTables tables = pc::make_acpi_tables({.at = kAcpiBase,
                                                       .vcpus = config.vcpus,
                                                       .apic_id_step = apic_id_step,
                                                       .pc = config.platform == GuestPlatform::kPc});
-  XS_CHECK(tables.bytes.size() <= pc::kAcpiBytes);
-  std::copy(tables.bytes.begin(), tables.bytes.end(), memory.at(pc::kAcpiBase, pc::kAcpiBytes).begin());
+  XS_CHECK(tables.bytes.size() <= kAcpiBytes);
+  std::copy(tables.bytes.begin(), tables.bytes.end(), memory.at(kAcpiBase, kAcpiBytes).begin());
   return tables.rsdp;
 }
 

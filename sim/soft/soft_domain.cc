@@ -57,7 +57,7 @@ Domain& SoftDomain::domain() const { return machine_.domains_[index_]; }
 uint32_t SoftDomain::apic_id_step() const { return machine_.flavour_.apic_id_is_vcpu ? 1 : 2; }
 
 std::span<std::byte> SoftDomain::memory_at(Gpa gpa, uint64_t bytes) const {
-  for (const pc::MemoryPiece& piece : domain().pieces) {
+  for (const MemoryPiece& piece : domain().pieces) {
     if (gpa < piece.base || gpa.v - piece.base.v >= piece.bytes) continue;
     if (bytes > piece.bytes - (gpa.v - piece.base.v)) return {};
     return machine_.memory_.host(Maddr{domain().ram.v + piece.offset + (gpa.v - piece.base.v)}, bytes);
@@ -90,7 +90,7 @@ Status SoftDomain::make_hardware() {
                                              .frames = &machine_.frames_,
                                              .fetch_outside_ram_halts = machine_.flavour_.fetch_outside_ram_halts,
                                              .settable_machine_checks = machine_.flavour_.settable_machine_checks}));
-  for (const pc::MemoryPiece& piece : domain().pieces) {
+  for (const MemoryPiece& piece : domain().pieces) {
     XS_TRY_STATUS(cpu_->map_memory(piece.base, memory_at(piece.base, piece.bytes), true));
   }
   XS_TRY_STATUS(cpu_->map_mmio(pc::kApicDefaultBase, pc::kApicMmioBytes));

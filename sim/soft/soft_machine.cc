@@ -26,7 +26,7 @@ SoftMachine::~SoftMachine() = default;
 Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario, const xen::Flavour& flavour,
                                                        bool restored) {
   uint64_t bytes = kCorePages;
-  for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes + pc::kAcpiBytes + pc::kSpecialBytes;
+  for (const GuestConfig& guest : scenario.guests) bytes += guest.memory_bytes + kAcpiBytes + kSpecialBytes;
   XS_TRY(auto memory, MachineMemory::reserve(bytes));
   std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory), restored));
   for (size_t d = 0; d < machine->domains_.size(); ++d) {

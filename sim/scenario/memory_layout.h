@@ -9,7 +9,7 @@
 
 #include "models/base/types.h"
 
-namespace xensim::pc {
+namespace xensim::sim {
 
 inline constexpr uint64_t kLowRamEnd = uint64_t{3} << 30;
 inline constexpr uint64_t kHighRamBase = uint64_t{1} << 32;
@@ -33,4 +33,4 @@ struct MemoryPiece {
 // `toolstack_pages`: those above too. By offset; the sum of all bytes is the block's size.
 std::vector<MemoryPiece> memory_pieces(uint64_t ram_bytes, bool toolstack_pages);
 
-}  // namespace xensim::pc
+}  // namespace xensim::sim

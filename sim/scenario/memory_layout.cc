@@ -1,9 +1,9 @@
 // See memory_layout.h.
-#include "models/pc/load/memory_layout.h"
+#include "sim/scenario/memory_layout.h"
 
 #include <algorithm>
 
-namespace xensim::pc {
+namespace xensim::sim {
 
 std::vector<MemoryPiece> memory_pieces(uint64_t ram_bytes, bool toolstack_pages) {
   std::vector<MemoryPiece> pieces;
@@ -22,4 +22,4 @@ std::vector<MemoryPiece> memory_pieces(uint64_t ram_bytes, bool toolstack_pages)
   return pieces;
 }
 
-}  // namespace xensim::pc
+}  // namespace xensim::sim
