@@ -277,6 +277,14 @@ void Machine::fail(FailureKind kind, std::string message, std::string where, std
   outcome_.failure = Failure{kind, std::move(message), std::move(where), std::move(report)};
 }
 
+void Machine::test_exit(Domain& domain, uint32_t value) {
+  outcome_.test_exit = value;
+  if (value != 0) {
+    fail(FailureKind::kGuest, fmt::format("the guest wrote {} to the test-exit port", value), domain.config->name);
+  }
+  end_domain(domain, value == 0 ? xen::ShutdownReason::kPoweroff : xen::ShutdownReason::kCrash);
+}
+
 VirtualNs Machine::slice_deadline() const { return std::min(due_.next(), VirtualNs{scenario_.time_limit.v + 1}); }
 
 }  // namespace xensim::sim

@@ -60,6 +60,8 @@ struct MachineOptions {
   traces::HashSink* hash = nullptr;  // fed by `sink`: snapshots have it on its way. nullptr: they have none
 };
 
+class BackendHost;
+
 class Machine : protected xen::Platform {
  public:
   ~Machine() override;
@@ -127,7 +129,9 @@ class Machine : protected xen::Platform {
   // The machine itself notifies a guest: on the outside actor, like an event from outside.
   void notify_from_outside(DomId dom, Port port);
 
-  // --- services for backends
+  // --- services for backends; their parts ask a BackendHost
+  friend class BackendHost;
+  BackendHost host();
   bool exploring() const { return exploration_.on(); }
   Actor& actor_of(VcpuRef vcpu) { return actors_[domain_of(vcpu.dom).vcpus.at(vcpu.vcpu.v)]; }
   Domain& domain_of(DomId id);
@@ -141,6 +145,8 @@ class Machine : protected xen::Platform {
   void cut(const PointKey& key);
   void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
   void fail(FailureKind kind, std::string message, std::string where, std::string report = {});
+  // The guest wrote to the test-exit port: 0 is success.
+  void test_exit(Domain& domain, uint32_t value);
   // Fails the run, and says that the host's clock did.
   void fail_by_wall_limit();
   void end_domain(Domain& domain, xen::ShutdownReason reason);
@@ -148,7 +154,13 @@ class Machine : protected xen::Platform {
   VirtualNs time() const {
     return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction};
   }
+  // A domain's TSC now: they all tick alike.
+  uint64_t tsc() const;
   void refresh(const Actor& actor) { actors_.refresh(actor); }
+  // In a turn: can no other actor run?
+  bool alone() const;
+  // Resumes the actor's fiber, with cuts in an exploration. true: its function is over.
+  bool resume(Actor& actor);
   traces::EventWriter* events() { return writer_ ? &*writer_ : nullptr; }
   // Until which time the running vCPU may go on without looking up.
   VirtualNs slice_deadline() const;

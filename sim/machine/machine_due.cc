@@ -55,10 +55,7 @@ void Machine::work_entry(void* pointer) {
 
 void Machine::run_work(Actor& actor) {
   if (actor.fiber->done()) actor.fiber->start(&Machine::work_entry, this);
-  cutting_ = exploring();
-  actor.fiber->resume();
-  cutting_ = false;
-  if (actor.fiber->done()) actor.at = PointOp::kDone;
+  if (resume(actor)) actor.at = PointOp::kDone;
 }
 
 }  // namespace xensim::sim

@@ -112,13 +112,16 @@ VirtualNs Machine::now() {
   return time();
 }
 
+// In two parts: the product of a long virtual time and the frequency does not fit 64 bits.
+uint64_t Machine::tsc() const {
+  const uint64_t khz = scenario_.clock.tsc_khz, ns = time().v;
+  return ns / 1'000'000 * khz + ns % 1'000'000 * khz / 1'000'000;
+}
+
 xen::ClockSample Machine::clock(DomId) {
-  const VirtualNs at = time();
   xen::ClockSample sample;
-  sample.system_time = at;
-  // In two parts: the product of a long virtual time and the frequency does not fit 64 bits.
-  const uint64_t khz = scenario_.clock.tsc_khz;
-  sample.tsc = at.v / 1'000'000 * khz + at.v % 1'000'000 * khz / 1'000'000;
+  sample.system_time = time();
+  sample.tsc = tsc();
   // ns = (ticks shifted by tsc_shift) * mul >> 32; mul wants to be in [2^31, 2^32).
   uint64_t ticks_per_second = scenario_.clock.tsc_khz * 1000;
   int shift = 0;
@@ -163,12 +166,14 @@ void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
 void Machine::yield(VcpuRef vcpu) {
   point({PointOp::kPause, 0, nullptr});
   if (exploring()) return;
-  const auto waits = [this](const auto& actor) { return actor.get() != current_ && actor->can_run(); };
-  if (std::any_of(actors_.begin(), actors_.end(), waits)) {
-    plain_.end_idle_yields();
-    return end_turn(vcpu);
-  }
-  pass_idle_yield();
+  if (alone()) return pass_idle_yield();
+  plain_.end_idle_yields();
+  end_turn(vcpu);
+}
+
+bool Machine::alone() const {
+  return std::none_of(actors_.begin(), actors_.end(),
+                      [this](const auto& actor) { return actor.get() != current_ && actor->can_run(); });
 }
 
 // Nobody else can run: a guest that goes on yielding waits for what is due, or for the time. It comes there in few

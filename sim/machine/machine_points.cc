@@ -27,6 +27,16 @@ void Machine::cut(const PointKey& key) {
   self.fiber->switch_to(*next.fiber);
 }
 
+bool Machine::resume(Actor& actor) {
+  struct Cutting {
+    bool& cutting;
+    ~Cutting() { cutting = false; }
+  } in_fiber{cutting_};
+  cutting_ = exploring();
+  actor.fiber->resume();
+  return actor.fiber->done();
+}
+
 // Would the main loop do nothing but resume the vCPU that was chosen? On its way there and back a processor predicts
 // each return wrongly, for it was called from another stack: that takes longer than all else at a point.
 bool Machine::can_follow_at_once(const PointKey& key) const {

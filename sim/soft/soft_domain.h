@@ -1,4 +1,5 @@
-// SoftDomain: one guest of a SoftMachine; what its vCPUs ask for while they run.
+// SoftDomain: one guest of a SoftMachine. The guest itself is a GuestDomain; this is its software CPU, its vCPUs'
+// slices, their hypercalls that may be cut, and their points in an exploration.
 #pragma once
 
 #include <memory>
@@ -6,50 +7,38 @@
 #include <vector>
 
 #include "models/base/cpu.h"
-#include "models/pc/board.h"
-#include "sim/soft/domain_services.h"
-#include "sim/soft/guest_files.h"
-#include "sim/soft/soft_machine.h"
-#include "sim/soft/viridian_guest.h"
+#include "models/x86/engine/host_frames.h"
+#include "sim/guest/guest_domain.h"
+#include "sim/machine/backend_host.h"
 
 namespace xensim::sim {
 
-class SoftDomain final : public CpuClient, public pc::BoardClient {
+class SoftDomain final : public CpuClient, private DomainHost {
  public:
-  // Borrows the machine; `index` of its domain.
-  static Result<std::unique_ptr<SoftDomain>> make(SoftMachine& machine, size_t index, bool restored);
+  // Borrows `domain`, which is the machine's, and the machine's frames.
+  static Result<std::unique_ptr<SoftDomain>> make(BackendHost machine, Domain& domain, x86::HostFrames& frames,
+                                                  bool restored);
   ~SoftDomain() override;
 
   // A fresh engine, devices and memory, and vCPU 0 at the image's entry.
   Status start();
   // The same with nothing in it: memory as it is, vCPUs as after power-up. For fields() to restore into.
   Status make_hardware();
-  // Processors, devices and services, for a saved machine.
+  // For a saved machine.
   void fields(StateArchive& ar);
+
+  // --- turns
   void run(Actor& actor);
   void finish_entry(Actor& actor);
-  std::string report(const Actor& actor) const;
-  uint64_t instructions() const;
   void limit_slice();
   void share_turn();
-  // The core asserts a vector in the vCPU's local APIC, and wakes the vCPU itself.
-  void assert_vector(VcpuId vcpu, uint8_t vector);
-
-  Cpu& cpu() { return *cpu_; }
-  pc::Board& board() { return *board_; }
-  pc::LocalApic& apic(VcpuId vcpu) { return board_->apic(vcpu); }
-  void set_mapping(Gfn gfn, Maybe<Mfn> frame, bool writable);
-  void start_vcpu(VcpuId vcpu, const xen::VcpuStart& start);
-  void inject_nmi(VcpuId vcpu);
   // Its processor goes to another vCPU.
   void preempt(VcpuId vcpu);
 
-  // A service behind this port was notified; and input for a console. true: notify the guest (input: on the console's
-  // port).
-  bool serve(Port port);
-  // The guest said in another way that it crashes: its shutdown is a crash.
-  bool crashed() const { return viridian_ && viridian_->crashed(); }
-  bool take_input(std::string_view text);
+  std::string report(VcpuId vcpu) const { return guest_->report(vcpu, files_.image.symbols); }
+  uint64_t instructions() const;
+  Cpu& cpu() { return *cpu_; }
+  GuestDomain& guest() { return *guest_; }
 
   // CpuClient
   uint32_t port_in(VcpuId vcpu, uint16_t port, unsigned bytes) override;
@@ -59,7 +48,7 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   CpuidResult cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf, CpuidResult native) override;
   std::optional<uint64_t> rdmsr(VcpuId vcpu, uint32_t msr) override;
   bool wrmsr(VcpuId vcpu, uint32_t msr, uint64_t value) override;
-  void msr_served(VcpuId vcpu) override { leave_guest(vcpu); }
+  void msr_served(VcpuId vcpu) override;
   uint8_t cr8(VcpuId vcpu) override;
   void set_cr8(VcpuId vcpu, uint8_t value) override;
   void halting(VcpuId vcpu) override;
@@ -68,23 +57,6 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
   CpuAction point(VcpuId vcpu, Gva rip) override;
   std::optional<uint8_t> acknowledge_interrupt(VcpuId vcpu) override;
   CpuAction pause(VcpuId vcpu) override;
-
-  // ApicClient
-  void interrupt_ready(VcpuId vcpu) override;
-  void init(VcpuId vcpu) override;
-  void startup(VcpuId vcpu, uint8_t vector) override;
-  void nmi(VcpuId vcpu) override;
-  void software_enabled(VcpuId vcpu) override;
-
-  // pc::BoardClient, the rest of it
-  VirtualNs now() const override;
-  void arm(uint32_t timer, VirtualNs deadline) override;
-  void cancel(uint32_t timer) override;
-  void set_irq(unsigned, bool) override {}  // there is no interrupt controller for lines yet: guests poll the UART
-  void console_output(pc::ConsoleSource source, uint8_t byte) override;
-  void test_exit(uint32_t value) override;
-  void power_off() override;
-  void reset() override;
 
  private:
   // A point at which an upcall was taken: when the handler returns there, it is not passed again.
@@ -96,7 +68,6 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     SoftDomain* domain = nullptr;
     Actor* actor = nullptr;
     uint64_t accounted = 0;  // instructions that are in the virtual time
-    bool halted = false;     // in HLT
     bool was_blocked = false;
     bool hypercall_in_flight = false;
     unsigned pauses = 0;                         // PAUSEs in this turn
@@ -106,50 +77,49 @@ class SoftDomain final : public CpuClient, public pc::BoardClient {
     std::vector<InterruptedPoint> interrupted;
   };
 
-  SoftDomain(SoftMachine& machine, size_t index) : machine_(machine), index_(index) {}
-  VcpuRef ref(VcpuId vcpu) const;
-  DueId due_id(uint32_t timer) const;
-  uint32_t apic_id_step() const;
-  // The guest's memory there; empty where it has none.
-  std::span<std::byte> memory_at(Gpa gpa, uint64_t bytes) const;
-  void wrote_page(Gpa page);
-  Result<CpuRegs> place() const;
-  Domain& domain() const;
+  SoftDomain(BackendHost machine, Domain& domain, x86::HostFrames& frames);
+
+  // DomainHost
+  Core core() override { return {machine_.core(), machine_.inspector()}; }
+  traces::EventWriter* events() override { return machine_.events(); }
+  VirtualNs now() const override { return machine_.time(); }
+  uint64_t tsc() const override { return machine_.tsc(); }
+  void arm_timer(uint32_t timer, VirtualNs deadline) override;
+  void cancel_timer(uint32_t timer) override;
+  bool is_runnable(VcpuId vcpu) const override { return vcpus_.at(vcpu.v).actor->core_runnable; }
+  void wake(VcpuId vcpu, bool bring_up) override { machine_.core().wake(ref(vcpu), bring_up); }
+  void lapic_enabled(VcpuId vcpu) override { machine_.core().lapic_enabled(ref(vcpu)); }
+  void wait_for_startup(VcpuId vcpu) override;
+  void console_output(xen::ConsoleChannel channel, std::span<const std::byte> text) override;
+  void end(xen::ShutdownReason reason) override { machine_.end_domain(domain_, reason); }
+  void test_exit(uint32_t value) override { machine_.test_exit(domain_, value); }
+
+  VcpuRef ref(VcpuId vcpu) const { return {domain_.id, vcpu}; }
   Vcpu& state(VcpuId vcpu) { return vcpus_.at(vcpu.v); }
+  DueId due_id(uint32_t timer) const;
+  GuestMemory memory() const;
+  void reset_vcpus();
   void sync(VcpuId vcpu);
-  void leave_guest(VcpuId vcpu);
-  void follow_apic(VcpuId vcpu);
-  void make_viridian();
-  CpuidResult hypervisor_cpuid(VcpuId vcpu, uint32_t leaf, uint32_t subleaf);
-  std::optional<uint64_t> read_any_msr(VcpuId vcpu, uint32_t msr);
-  bool write_any_msr(VcpuId vcpu, uint32_t msr, uint64_t value);
-  void machine_point(const PointKey& key) { machine_.point(key); }
-  static void hypercall_entry(void* vcpu);
-  bool resume_hypercall(Vcpu& vcpu);
-  bool go_on_with_hypercall(Vcpu& vcpu);
-  void set_result(Vcpu& vcpu);
-  bool interrupt_deliverable(Vcpu& vcpu);
-  bool latches_mode64(VcpuId vcpu) const;
+  bool whole_guest() const;
+  uint64_t budget() const;
+  uint64_t until_deadline() const;
+  void handle_exit(Vcpu& vcpu, CpuExit exit);
   void after_halt(Vcpu& vcpu);
+  bool ends_turn(Vcpu& vcpu) const;
+  static void hypercall_entry(void* vcpu);
+  bool go_on_with_hypercall(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
-  bool whole_guest() const;
-  bool alone() const;
-  bool ends_turn(Vcpu& vcpu) const;
-  uint64_t budget() const;
-  void handle_exit(Vcpu& vcpu, CpuExit exit);
 
-  SoftMachine& machine_;
-  size_t index_;
+  const BackendHost machine_;
+  Domain& domain_;
+  x86::HostFrames& frames_;
   GuestFiles files_;
   std::vector<pc::GuestPoint> points_;  // by address
   std::unique_ptr<Cpu> cpu_;
-  std::unique_ptr<pc::Board> board_;
-  std::unique_ptr<DomainServices> services_;  // none on a bare platform
-  std::unique_ptr<ViridianGuest> viridian_;   // GuestConfig::viridian
+  std::unique_ptr<GuestDomain> guest_;
   std::vector<Vcpu> vcpus_;
   bool running_ = false;
-  bool core_asserts_ = false;  // assert_vector is under way
   VcpuId running_vcpu_;
 };
 

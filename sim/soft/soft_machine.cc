@@ -30,7 +30,7 @@ Result<std::unique_ptr<SoftMachine>> SoftMachine::make(const Scenario& scenario,
   XS_TRY(auto memory, MachineMemory::reserve(bytes));
   std::unique_ptr<SoftMachine> machine(new SoftMachine(scenario, flavour, std::move(memory), restored));
   for (size_t d = 0; d < machine->domains_.size(); ++d) {
-    XS_TRY(auto domain, SoftDomain::make(*machine, d, restored));
+    XS_TRY(auto domain, SoftDomain::make(machine->host(), machine->domains_[d], machine->frames_, restored));
     machine->soft_.push_back(std::move(domain));
   }
   return machine;
@@ -73,7 +73,7 @@ void SoftMachine::guest_fields(StateArchive& ar) {
 void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); }
 void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
 void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }
-void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).board().timer_expired(vcpu.vcpu.v); }
+void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).guest().timer_expired(vcpu.vcpu.v); }
 
 // Whole guests say what they left behind, so that equal traces are equal memories too.
 void SoftMachine::domain_ended(Domain& domain) {
@@ -82,7 +82,7 @@ void SoftMachine::domain_ended(Domain& domain) {
 }
 
 void SoftMachine::device_timer_due(DomId dom, uint32_t timer) {
-  soft_of({dom, VcpuId{0}}).board().timer_expired(timer);
+  soft_of({dom, VcpuId{0}}).guest().timer_expired(timer);
 }
 
 // The local APICs' timers are due as such (DueKind::kApicTimer); of the devices the chipset's PIT has one.
@@ -91,12 +91,12 @@ bool SoftMachine::has_device_timer(const Domain& domain, uint32_t timer) const {
 }
 
 void SoftMachine::set_gsi(DomId dom, uint32_t gsi, bool level) {
-  soft_of({dom, VcpuId{0}}).board().set_gsi(gsi, level);
+  soft_of({dom, VcpuId{0}}).guest().set_gsi(gsi, level);
 }
 
-bool SoftMachine::serve_outside(DomId dom, Port port) { return soft_of({dom, VcpuId{0}}).serve(port); }
+bool SoftMachine::serve_outside(DomId dom, Port port) { return soft_of({dom, VcpuId{0}}).guest().serve(port); }
 void SoftMachine::take_input(Domain& domain, std::string_view text) {
-  if (soft_of({domain.id, VcpuId{0}}).take_input(text)) notify_from_outside(domain.id, rings_.console_port);
+  if (soft_of({domain.id, VcpuId{0}}).guest().take_input(text)) notify_from_outside(domain.id, rings_.console_port);
 }
 
 void SoftMachine::deadline_moved() {
@@ -119,7 +119,9 @@ uint64_t SoftMachine::total_instructions() const {
   return sum;
 }
 
-std::string SoftMachine::vcpu_report(const Actor& actor) const { return soft_.at(actor.domain)->report(actor); }
+std::string SoftMachine::vcpu_report(const Actor& actor) const {
+  return soft_.at(actor.domain)->report(actor.info.vcpu.vcpu);
+}
 
 // The engines do not see what the core writes: each must forget code that it translated from there, wherever it has the
 // frame mapped.
@@ -149,18 +151,25 @@ Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {
 }
 
 void SoftMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) {
-  soft_of({dom, VcpuId{0}}).set_mapping(gfn, frame, writable);
+  std::span<std::byte> page;
+  if (frame) page = memory_.host(Maddr{frame->v << kPageShift}, kPageSize);
+  soft_of({dom, VcpuId{0}}).guest().set_mapping(gfn, page, writable);
 }
 
 void SoftMachine::shutdown(DomId dom, xen::ShutdownReason reason) {
-  Machine::shutdown(dom, soft_of({dom, VcpuId{0}}).crashed() ? xen::ShutdownReason::kCrash : reason);
+  Machine::shutdown(dom, soft_of({dom, VcpuId{0}}).guest().crashed() ? xen::ShutdownReason::kCrash : reason);
 }
 
-void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) { soft_of(vcpu).start_vcpu(vcpu.vcpu, start); }
+void SoftMachine::start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) {
+  soft_of(vcpu).guest().start_vcpu(vcpu.vcpu, start);
+}
+
 void SoftMachine::preempt(Actor& actor) { soft_of(actor.info.vcpu).preempt(actor.info.vcpu.vcpu); }
 void SoftMachine::end_turn(VcpuRef vcpu) { soft_of(vcpu).cpu().request_stop(); }
-void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).inject_nmi(vcpu.vcpu); }
-void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) { soft_of(vcpu).assert_vector(vcpu.vcpu, vector); }
-bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).apic(vcpu.vcpu).software_enabled(); }
+void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_nmi(vcpu.vcpu); }
+void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
+  soft_of(vcpu).guest().assert_vector(vcpu.vcpu, vector);
+}
+bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).guest().lapic_enabled(vcpu.vcpu); }
 
 }  // namespace xensim::sim

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "models/x86/engine/host_frames.h"
-#include "sim/machine/machine.h"
+#include "sim/machine/backend_host.h"
 
 namespace xensim::sim {
 
@@ -31,7 +31,6 @@ class SoftMachine final : public Machine {
   static std::string why_engine_is_plain();
 
  private:
-  friend class SoftDomain;
   SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored);
   SoftDomain& soft_of(VcpuRef vcpu);
 

@@ -1,5 +1,5 @@
 // See viridian_guest.h.
-#include "sim/soft/viridian_guest.h"
+#include "sim/guest/viridian_guest.h"
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ constexpr uint64_t kCallBit = 0x80000000;  // of EAX, which the hypercall page s
 }  // namespace
 
 ViridianGuest::ViridianGuest(const viridian::Config& config, Around around)
-    : around_(std::move(around)), viridian_(config, *this) {
+    : around_(around), viridian_(config, *this) {
   if ((config.groups & viridian::kApicAssist) == 0) return;
   for (uint32_t v = 0; v < config.vcpus; ++v) apic(VcpuId{v}).set_eoi_assist(&viridian_);
 }
@@ -62,14 +62,14 @@ bool ViridianGuest::serve_call(VcpuId vcpu) {
 void ViridianGuest::flush_tlbs() { around_.cpu.set_regs(caller_, around_.cpu.regs(caller_)); }
 
 bool ViridianGuest::read_memory(Gpa from, std::span<std::byte> to) {
-  const std::span<std::byte> bytes = around_.memory(from, to.size());
+  const std::span<std::byte> bytes = around_.memory.at(from, to.size());
   if (bytes.empty()) return to.empty();
   std::copy(bytes.begin(), bytes.end(), to.begin());
   return true;
 }
 
 bool ViridianGuest::write_memory(Gpa to, std::span<const std::byte> from) {
-  const std::span<std::byte> bytes = around_.memory(to, from.size());
+  const std::span<std::byte> bytes = around_.memory.at(to, from.size());
   if (bytes.empty()) return from.empty();
   std::copy(from.begin(), from.end(), bytes.begin());
   around_.cpu.invalidate_code(to, from.size());

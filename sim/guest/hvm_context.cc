@@ -1,5 +1,5 @@
 // See hvm_context.h.
-#include "sim/soft/hvm_context.h"
+#include "sim/guest/hvm_context.h"
 
 #include <xen/xen.h>
 // xen.h comes first: it has the types that the next one needs.

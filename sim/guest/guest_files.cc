@@ -1,5 +1,5 @@
 // See guest_files.h.
-#include "sim/soft/guest_files.h"
+#include "sim/guest/guest_files.h"
 
 #include "sim/boot/initramfs.h"
 #include "sim/scenario/read_file.h"

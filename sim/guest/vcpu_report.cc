@@ -1,9 +1,10 @@
 // See vcpu_report.h.
-#include "sim/soft/vcpu_report.h"
+#include "sim/guest/vcpu_report.h"
 
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 
 namespace xensim::sim {
 
@@ -42,7 +43,7 @@ std::string registers(const CpuRegs& regs) {
 }  // namespace
 
 // Guests are built without frame pointers: each stack word that is a known code address may be a return address.
-std::string describe_vcpu(Cpu& cpu, VcpuId vcpu, const pc::SymbolTable& symbols, const ReadWord& read_word) {
+std::string describe_vcpu(Cpu& cpu, VcpuId vcpu, const pc::SymbolTable& symbols, const GuestMemory& memory) {
   const CpuRegs regs = cpu.regs(vcpu);
   const CpuMode mode = cpu.mode(vcpu);
   std::string text = fmt::format("  at rip {:#x} {} ({}, CPL {})\n", regs.rip, symbols.describe(Gva{regs.rip}),
@@ -56,9 +57,11 @@ std::string describe_vcpu(Cpu& cpu, VcpuId vcpu, const pc::SymbolTable& symbols,
     const Gva at{base + regs.gpr[kRsp] + uint64_t{i} * width};
     const auto gpa = cpu.translate(vcpu, at, Access::kRead);
     if (!gpa) break;
-    const auto word = read_word(*gpa);
-    if (!word) break;
-    const Gva address{width == 8 ? *word : *word & 0xffffffff};
+    const auto bytes = memory.at(*gpa, sizeof(uint64_t));
+    if (bytes.empty()) break;
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    const Gva address{width == 8 ? word : word & 0xffffffff};
     const auto symbol = symbols.find(address);
     if (!symbol) continue;
     text += fmt::format("    {:016x}: {:#x} {}+{:#x}\n", at.v, address.v, symbol->name, symbol->offset);

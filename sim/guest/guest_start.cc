@@ -1,5 +1,5 @@
 // See guest_start.h.
-#include "sim/soft/guest_start.h"
+#include "sim/guest/guest_start.h"
 
 #include <fmt/format.h>
 
@@ -26,10 +26,10 @@ std::vector<pc::MemoryRegion> memory_map(const GuestConfig& config) {
   return map;
 }
 
-Gpa place_acpi(const GuestConfig& config, uint32_t apic_id_step, const GuestMemory& memory) {
+Gpa place_acpi(const GuestConfig& config, const xen::Flavour& flavour, const GuestMemory& memory) {
   const pc::AcpiTables tables = pc::make_acpi_tables({.at = kAcpiBase,
                                                       .vcpus = config.vcpus,
-                                                      .apic_id_step = apic_id_step,
+                                                      .apic_id_step = apic_id_step(flavour),
                                                       .pc = config.platform == GuestPlatform::kPc});
   XS_CHECK(tables.bytes.size() <= kAcpiBytes);
   std::copy(tables.bytes.begin(), tables.bytes.end(), memory.at(kAcpiBase, kAcpiBytes).begin());
@@ -47,31 +47,33 @@ std::vector<pc::MemoryRegion> pc_memory_map(const GuestConfig& config) {
   return map;
 }
 
-Result<CpuRegs> place_pc_guest(const GuestConfig& config, const GuestFiles& files, uint32_t apic_id_step,
+Result<CpuRegs> place_pc_guest(const GuestConfig& config, const xen::Flavour& flavour, const GuestFiles& files,
                                const GuestMemory& memory) {
   if (!files.bzimage) return input_error(config.image + ": platform pc boots a bzImage; this is an ELF (platform pvh)");
   pc::LinuxBootOptions options;
   options.command_line = config.cmdline;
   options.initrd = files.initrd;
   options.memory_map = pc_memory_map(config);
-  options.rsdp = place_acpi(config, apic_id_step, memory);
-  return pc::prepare_linux_boot(config.image, *files.bzimage, files.kernel, options, memory.low);
+  options.rsdp = place_acpi(config, flavour, memory);
+  return pc::prepare_linux_boot(config.image, *files.bzimage, files.kernel, options, memory.low());
 }
 
 }  // namespace
 
-Result<CpuRegs> place_guest(const GuestConfig& config, const GuestFiles& files, uint32_t apic_id_step,
+uint32_t apic_id_step(const xen::Flavour& flavour) { return flavour.apic_id_is_vcpu ? 1 : 2; }
+
+Result<CpuRegs> place_guest(const GuestConfig& config, const xen::Flavour& flavour, const GuestFiles& files,
                             const GuestMemory& memory) {
-  if (config.platform == GuestPlatform::kPc) return place_pc_guest(config, files, apic_id_step, memory);
-  XS_TRY_STATUS(pc::load_pvh_image(files.image, files.elf, memory.low));
+  if (config.platform == GuestPlatform::kPc) return place_pc_guest(config, flavour, files, memory);
+  XS_TRY_STATUS(pc::load_pvh_image(files.image, files.elf, memory.low()));
   pc::PvhStartOptions options;
   options.command_line = config.cmdline;
   if (!files.initrd.empty()) options.modules.push_back({files.initrd, ""});
   if (config.platform != GuestPlatform::kBare) {
     options.memory_map = memory_map(config);
-    options.rsdp = place_acpi(config, apic_id_step, memory);
+    options.rsdp = place_acpi(config, flavour, memory);
   }
-  XS_TRY(const auto start, pc::prepare_pvh_start(files.image, options, memory.low));
+  XS_TRY(const auto start, pc::prepare_pvh_start(files.image, options, memory.low()));
   return start.regs;
 }
 

@@ -1,5 +1,5 @@
 // See domain_services.h.
-#include "sim/soft/domain_services.h"
+#include "sim/guest/domain_services.h"
 
 #include <fmt/format.h>
 

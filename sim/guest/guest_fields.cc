@@ -1,7 +1,6 @@
-// The fields of one guest on the software CPU. It is saved between turns of a plain run: no hypercall is in flight, no
-// vCPU is cut at a point, and all its instructions are in the virtual time.
-#include "models/base/check.h"
-#include "sim/soft/soft_domain.h"
+// The fields of one guest's processors, devices and services. It is saved while none of its vCPUs runs or is inside the
+// core.
+#include "sim/guest/guest_domain.h"
 
 namespace xensim::sim {
 
@@ -16,18 +15,18 @@ void take(StateArchive& ar, const Status& status) {
 
 }  // namespace
 
-void SoftDomain::fields(StateArchive& ar) {
+void GuestDomain::fields(StateArchive& ar) {
   std::vector<std::byte> processors, devices;
   if (!ar.loading()) {
-    processors = cpu_->save_state();
-    board_->save(devices);
+    processors = cpu_.save_state();
+    board_.save(devices);
   }
   ar("processors", processors, kMostBytes);
-  if (ar.loading() && ar.ok()) take(ar, cpu_->restore_state(processors));
+  if (ar.loading() && ar.ok()) take(ar, cpu_.restore_state(processors));
   ar("devices", devices, kMostBytes);
   if (ar.loading() && ar.ok()) {
     std::span<const std::byte> left(devices);
-    take(ar, board_->restore(left));
+    take(ar, board_.restore(left));
     if (!left.empty()) ar.fail("there are more devices than the guest has");
     for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) follow_apic(VcpuId{v});
   }
@@ -40,15 +39,11 @@ void SoftDomain::fields(StateArchive& ar) {
     if (ar.loading() && ar.ok() && !left.empty()) ar.fail("there are more vCPUs than the guest has");
   }
   if (services_) services_->fields(ar);
-  for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) {
-    Vcpu& vcpu = vcpus_[v];
-    XS_CHECK(!vcpu.hypercall_in_flight && vcpu.stopped_at == nullptr && vcpu.interrupted.empty());
-    ar.open("vcpu", v);
-    ar("halted", vcpu.halted);
-    ar("was_blocked", vcpu.was_blocked);
-    ar.close();
-    if (ar.loading()) vcpu.accounted = cpu_->instructions(VcpuId{v});
-  }
+}
+
+void GuestDomain::vcpu_fields(StateArchive& ar, VcpuId vcpu) {
+  Vcpu& self = vcpus_.at(vcpu.v);
+  ar("halted", self.halted);
 }
 
 }  // namespace xensim::sim

@@ -1,15 +1,16 @@
-// Microsoft's interface for one guest on the software CPU: what models/viridian needs of the processors, the board and
-// the memory, and where Xen's own numbers are beside it.
+// Microsoft's interface for one guest: what models/viridian needs of the processors, the board and the memory, and
+// where Xen's own numbers are beside it.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 
 #include "models/base/cpu.h"
 #include "models/pc/board.h"
 #include "models/viridian/viridian.h"
+#include "sim/guest/domain_host.h"
+#include "sim/guest/guest_memory.h"
 
 namespace xensim::sim {
 
@@ -18,8 +19,8 @@ class ViridianGuest final : private viridian::Client {
   struct Around {
     Cpu& cpu;
     pc::Board& board;
-    std::function<std::span<std::byte>(Gpa at, uint64_t bytes)> memory;  // empty where it is not RAM
-    std::function<uint64_t()> tsc;
+    const GuestMemory& memory;
+    const DomainHost& host;
   };
   // All of `around` must outlive it. Gives the local APICs their assist word where the guest has that group.
   ViridianGuest(const viridian::Config& config, Around around);
@@ -45,7 +46,7 @@ class ViridianGuest final : private viridian::Client {
  private:
   pc::LocalApic& apic(VcpuId vcpu) override { return around_.board.apic(vcpu); }
   void flush_tlbs() override;
-  uint64_t tsc() override { return around_.tsc(); }
+  uint64_t tsc() override { return around_.host.tsc(); }
   bool read_memory(Gpa from, std::span<std::byte> to) override;
   bool write_memory(Gpa to, std::span<const std::byte> from) override;
 
