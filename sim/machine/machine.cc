@@ -27,8 +27,9 @@ const char* reason_name(xen::ShutdownReason reason) {
 
 }  // namespace
 
-Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory)
-    : scenario_(scenario),
+Machine::Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, Backend& backend)
+    : backend_(backend),
+      scenario_(scenario),
       flavour_(flavour),
       rings_(ring_places(flavour)),
       memory_(std::move(memory)),
@@ -105,7 +106,7 @@ void Machine::reset(const MachineOptions& options) {
   actor_runs_ = 0;
   if (invariants_.empty()) invariants_ = make_invariants();
   fibers_follow_ =
-      exploring() && only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
+      exploring() && backend_.only_resumes() && !options_.checks && !scenario_.checks && options_.round_trip_every == 0;
   outcome_ = {};
   for (Domain& domain : domains_) domain.ended = domain.resetting = false;
 }
@@ -150,7 +151,7 @@ void Machine::create_domains() {
 void Machine::start() {
   create_domains();
   due_.arm_scenario();
-  start_guests();
+  backend_.start_guests();
 }
 
 Status Machine::prepare() {
@@ -218,7 +219,7 @@ void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
     refresh(actors_[id]);
   }
   if (writer_) writer_->write(traces::Exit{domain.id, reason});
-  domain_ended(domain);
+  backend_.domain_ended(domain);
   if (all_ended()) finished_ = true;
 }
 
@@ -231,7 +232,7 @@ void Machine::finish_soft_resets() {
 
 void Machine::account_ends() {
   outcome_.virtual_ns = context_.time.v;
-  outcome_.instructions = total_instructions();
+  outcome_.instructions = backend_.total_instructions();
   for (Domain& domain : domains_) {
     consoles_.flush(domain.id);
     outcome_.ends.push_back(

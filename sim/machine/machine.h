@@ -1,5 +1,5 @@
 // Machine: runs a scenario. Holds the memory, the virtual clock, the event queue, the actors and the core, and is the
-// Platform that the core asks. How a vCPU executes is a backend's affair: SoftMachine, NativeMachine.
+// Platform that the core asks. How a vCPU executes is its Backend's affair: SoftMachine, NativeMachine.
 //
 // Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy:
 // each scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
@@ -17,6 +17,7 @@
 #include "models/base/prng.h"
 #include "models/xen/api/core.h"
 #include "sim/machine/actors.h"
+#include "sim/machine/backend.h"
 #include "sim/machine/consoles.h"
 #include "sim/machine/domain.h"
 #include "sim/machine/due_work.h"
@@ -78,7 +79,7 @@ class Machine : protected xen::Platform {
   // Between prepare() and run(): another strategy than that of reset(), which had one too.
   void set_strategy(Strategy& strategy);
   // Can its plain runs be saved?
-  virtual bool can_be_saved() const { return false; }
+  bool can_be_saved() const { return backend_.can_save_guests(); }
 
   // For the trace's header.
   std::vector<ActorInfo> actor_table() const;
@@ -86,46 +87,9 @@ class Machine : protected xen::Platform {
   std::vector<std::string> labels() const;
 
  protected:
-  Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory);
+  // Borrows `backend`, which is not called before reset(): the derived object itself.
+  Machine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, Backend& backend);
 
-  // Backend. Loads guests and gives their vCPU 0 its first state; called by run() after the core was made.
-  virtual void start_guests() = 0;
-  // For a machine that can be saved. Guests without content, to be restored into; then the fields of processors and
-  // devices, to or from the archive.
-  virtual void make_guests() {}
-  virtual void guest_fields(StateArchive&) {}
-  // Runs the vCPU until it is cut, blocks or its slice is over.
-  virtual void run_vcpu(Actor& actor) = 0;
-  // Finishes the vCPU's call into the core, and stops there (cuts are off).
-  virtual void finish_entry(Actor& actor) = 0;
-  // Is run_vcpu() nothing else than to resume the vCPU's fiber with cuts on? Then fibers may follow each other without
-  // the main loop between them.
-  virtual bool only_resumes() const { return false; }
-  // Something may be deliverable to the vCPU.
-  virtual void interrupt_hint(VcpuRef vcpu) = 0;
-  // A local APIC timer is due.
-  virtual void apic_timer_due(VcpuRef vcpu) = 0;
-  // A timer of a domain's devices is due.
-  virtual void device_timer_due(DomId, uint32_t) {}
-  // Is there a timer of that number among the domain's devices? What a snapshot says is due is held against it.
-  virtual bool has_device_timer(const Domain&, uint32_t) const { return false; }
-  virtual void runnable_changed(Actor&) {}
-  // In a plain run with stolen time: another vCPU takes the processor of this one, which could go on.
-  virtual void preempt(Actor&) {}
-  // In a plain run: the vCPU, which runs, gives up the rest of its turn.
-  virtual void end_turn(VcpuRef) {}
-  // Virtual time within the slice that runs: instructions since time_ was brought up to date.
-  virtual uint64_t unaccounted_instructions() const { return 0; }
-  virtual uint64_t total_instructions() const { return 0; }
-  // A report for a failure of this vCPU: registers, stack. May be empty.
-  virtual std::string vcpu_report(const Actor&) const { return {}; }
-  // The slice must not run past this time.
-  virtual void deadline_moved() {}
-  virtual void domain_ended(Domain&) {}
-  // The guest notified a service of the machine behind this port. true: notify the guest on it.
-  virtual bool serve_outside(DomId, Port) { return false; }
-  // Bytes from outside arrive at the domain's consoles.
-  virtual void take_input(Domain&, std::string_view) {}
   // The machine itself notifies a guest: on the outside actor, like an event from outside.
   void notify_from_outside(DomId dom, Port port);
 
@@ -151,9 +115,7 @@ class Machine : protected xen::Platform {
   void fail_by_wall_limit();
   void end_domain(Domain& domain, xen::ShutdownReason reason);
   void advance_time(uint64_t ns) { context_.time.v += ns; }
-  VirtualNs time() const {
-    return VirtualNs{context_.time.v + unaccounted_instructions() * scenario_.clock.ns_per_instruction};
-  }
+  VirtualNs time() const { return context_.time; }
   // A domain's TSC now: they all tick alike.
   uint64_t tsc() const;
   void refresh(const Actor& actor) { actors_.refresh(actor); }
@@ -213,6 +175,7 @@ class Machine : protected xen::Platform {
   void shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) override;
 
   // --- fixed
+  Backend& backend_;
   const Scenario& scenario_;
   xen::Flavour flavour_;
   const RingPlaces rings_;

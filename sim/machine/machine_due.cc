@@ -11,8 +11,8 @@ void Machine::take_due() {
       case DueKind::kXenTimer:
       case DueKind::kExternal: break;  // work for an actor
       case DueKind::kInput: apply_input(scenario_.inputs[due->external]); break;
-      case DueKind::kApicTimer: apic_timer_due(due->timer.vcpu); break;
-      case DueKind::kDevice: device_timer_due(due->timer.vcpu.dom, due->external); break;
+      case DueKind::kApicTimer: backend_.apic_timer_due(due->timer.vcpu); break;
+      case DueKind::kDevice: backend_.device_timer_due(due->timer.vcpu.dom, due->external); break;
     }
   }
 }
@@ -30,7 +30,7 @@ void Machine::outside_work() {
   }
   while (const auto notified = due_.next_notified()) {
     const auto [dom, port] = *notified;
-    if (!domain_of(dom).ended && serve_outside(dom, port)) due_.add_notice(*notified);
+    if (!domain_of(dom).ended && backend_.serve_outside(dom, port)) due_.add_notice(*notified);
   }
   while (const auto notice = due_.next_notice()) {
     const auto [dom, port] = *notice;

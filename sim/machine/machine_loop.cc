@@ -8,7 +8,7 @@ namespace xensim::sim {
 void Machine::run_actor(Actor& actor) {
   become(actor);
   if (actor.info.kind == ActorKind::kVcpu) {
-    run_vcpu(actor);
+    backend_.run_vcpu(actor);
   } else {
     run_work(actor);
   }
@@ -91,7 +91,7 @@ void Machine::finish(Actor& actor) {
   locks_.stop_waiting(actor);
   as_actor(actor, [&] {
     if (actor.info.kind == ActorKind::kVcpu) {
-      finish_entry(actor);
+      backend_.finish_entry(actor);
     } else {
       actor.fiber->resume();
     }

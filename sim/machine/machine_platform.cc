@@ -143,7 +143,7 @@ std::pair<uint64_t, uint32_t> Machine::wallclock_base() { return {scenario_.cloc
 void Machine::arm_timer(xen::TimerId id, VirtualNs deadline) {
   point(named_point("arm_timer"));
   due_.arm({DueKind::kXenTimer, id, 0}, deadline);
-  deadline_moved();
+  backend_.deadline_moved();
 }
 
 void Machine::cancel_timer(xen::TimerId id) {
@@ -153,14 +153,14 @@ void Machine::cancel_timer(xen::TimerId id) {
 
 void Machine::kick(VcpuRef vcpu) {
   point(named_point("kick"));
-  interrupt_hint(vcpu);
+  backend_.interrupt_hint(vcpu);
 }
 
 void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
   point(named_point("set_runnable"));
   Actor& actor = actor_of(vcpu);
   actors_.set_runnable(actor, runnable);
-  runnable_changed(actor);
+  backend_.runnable_changed(actor);
 }
 
 void Machine::yield(VcpuRef vcpu) {
@@ -168,7 +168,7 @@ void Machine::yield(VcpuRef vcpu) {
   if (exploring()) return;
   if (alone()) return pass_idle_yield();
   plain_.end_idle_yields();
-  end_turn(vcpu);
+  backend_.end_turn(vcpu);
 }
 
 bool Machine::alone() const {
@@ -184,13 +184,13 @@ void Machine::pass_idle_yield() {
   const VirtualNs deadline = slice_deadline();
   const VirtualNs now = time();
   if (deadline > now) advance_time(std::min(deadline.v - now.v, kIdleYieldNs));
-  deadline_moved();
+  backend_.deadline_moved();
 }
 
 // Services of the machine run on the outside actor, once per notification that is not yet served.
 void Machine::outside_event(DomId dom, Port port) {
   point(named_point("outside_event"));
-  if (due_.guest_notified(dom, port)) runnable_changed(due_.outside());
+  if (due_.guest_notified(dom, port)) backend_.runnable_changed(due_.outside());
 }
 
 void Machine::shutdown(DomId dom, xen::ShutdownReason reason) {

@@ -11,7 +11,7 @@ void Machine::apply_input(const ConsoleInput& input) {
   Domain& domain = domain_of(input.dom);
   if (domain.ended) return;
   if (writer_) writer_->write(traces::Input{domain.id, input.turn, std::as_bytes(std::span(input.text))});
-  take_input(domain, input.text);
+  backend_.take_input(domain, input.text);
 }
 
 // What was typed since the last turn; or, when a trace is run again, what was typed in this one then.
@@ -51,7 +51,7 @@ void Machine::plain_loop() {
     if (out_of_wall_time()) return;
     if (context_.time > scenario_.time_limit) {
       fail(FailureKind::kNoProgress, fmt::format("no end within the time limit of {} ns", scenario_.time_limit.v),
-           current_ != nullptr ? current_->label : "", current_ != nullptr ? vcpu_report(*current_) : "");
+           current_ != nullptr ? current_->label : "", current_ != nullptr ? backend_.vcpu_report(*current_) : "");
       return;
     }
     Actor* const next = plain_.next_vcpu(actors_);
@@ -62,7 +62,7 @@ void Machine::plain_loop() {
       continue;
     }
     if (scenario_.clock.steal) {
-      if (Actor* const before = plain_.take_processor(*next)) preempt(*before);
+      if (Actor* const before = plain_.take_processor(*next)) backend_.preempt(*before);
     }
     run_actor(*next);
   }

@@ -11,7 +11,7 @@ void Machine::fail_by_wall_limit() {
   fail(FailureKind::kNoProgress,
        fmt::format("the wall limit of {} is over, at {} of virtual time", options_.wall->words(),
                    traces::describe_time(time())),
-       current_ != nullptr ? current_->label : "", current_ != nullptr ? vcpu_report(*current_) : "");
+       current_ != nullptr ? current_->label : "", current_ != nullptr ? backend_.vcpu_report(*current_) : "");
 }
 
 // Every turn of a plain run is long beside a look at the clock; points of an exploration are not.

@@ -24,7 +24,7 @@ constexpr uint64_t kGuard = 4096;
 
 NativeMachine::NativeMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory,
                              MachineMemory handles)
-    : Machine(scenario, flavour, std::move(memory)), handles_(std::move(handles)), vcpus_(actors_.size()) {}
+    : Machine(scenario, flavour, std::move(memory), *this), handles_(std::move(handles)), vcpus_(actors_.size()) {}
 
 Result<std::unique_ptr<NativeMachine>> NativeMachine::make(const Scenario& scenario, const xen::Flavour& flavour) {
   uint64_t bytes = 64 << 20;

@@ -15,7 +15,7 @@
 
 namespace xensim::sim {
 
-class NativeMachine final : public Machine, private GuestFaultClient {
+class NativeMachine final : public Machine, private Backend, private GuestFaultClient {
  public:
   // Where the machine's memory lies in the host: free in every process, also under the address sanitizer.
   static constexpr uint64_t kBase = 0x200000000000;
@@ -55,7 +55,7 @@ class NativeMachine final : public Machine, private GuestFaultClient {
   void make_vcpus(Domain& domain, std::byte* stacks);
   Vcpu& vcpu_of(const Actor& actor) { return vcpus_[actor.id]; }
 
-  // Machine
+  // Backend
   void start_guests() override;
   void run_vcpu(Actor& actor) override;
   bool only_resumes() const override { return true; }

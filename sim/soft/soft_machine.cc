@@ -19,7 +19,7 @@ constexpr uint64_t kCorePages = 256 << 20;  // address space for shared_info, gr
 }  // namespace
 
 SoftMachine::SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored)
-    : Machine(scenario, flavour, std::move(memory)), restored_(restored) {}
+    : Machine(scenario, flavour, std::move(memory), *this), restored_(restored) {}
 
 SoftMachine::~SoftMachine() = default;
 

@@ -15,7 +15,7 @@ namespace xensim::sim {
 
 class SoftDomain;
 
-class SoftMachine final : public Machine {
+class SoftMachine final : public Machine, private Backend {
  public:
   // `restored`: each run goes on from a snapshot, none begins; a kernel is not unpacked then. kInput: an image that
   // cannot be loaded. kEnvironment: no usable engine.
@@ -24,7 +24,6 @@ class SoftMachine final : public Machine {
   ~SoftMachine() override;
 
   void reset(const MachineOptions& options) override;
-  bool can_be_saved() const override { return true; }
   // As a trace's header names it: "unicorn 2.1.4".
   static std::string engine_version();
   // Why this process uses its engine plainly though EngineKind::kFast is asked for; empty: it does not.
@@ -34,8 +33,9 @@ class SoftMachine final : public Machine {
   SoftMachine(const Scenario& scenario, const xen::Flavour& flavour, MachineMemory memory, bool restored);
   SoftDomain& soft_of(VcpuRef vcpu);
 
-  // Machine
+  // Backend
   void start_guests() override;
+  bool can_save_guests() const override { return true; }
   void make_guests() override;
   void guest_fields(StateArchive& ar) override;
   void run_vcpu(Actor& actor) override;
@@ -47,6 +47,8 @@ class SoftMachine final : public Machine {
   bool has_device_timer(const Domain& domain, uint32_t timer) const override;
   bool serve_outside(DomId dom, Port port) override;
   void take_input(Domain& domain, std::string_view text) override;
+  void preempt(Actor& actor) override;
+  void end_turn(VcpuRef vcpu) override;
   void deadline_moved() override;
   void runnable_changed(Actor& actor) override;
   uint64_t total_instructions() const override;
@@ -61,8 +63,6 @@ class SoftMachine final : public Machine {
   void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
   void inject_nmi(VcpuRef vcpu) override;
-  void preempt(Actor& actor) override;
-  void end_turn(VcpuRef vcpu) override;
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
   bool lapic_enabled(VcpuRef vcpu) override;
   void set_gsi(DomId dom, uint32_t gsi, bool level) override;

@@ -39,11 +39,11 @@ void Machine::fields(StateArchive& ar) {
   soft_resets_.field(ar);
   actors_.field(ar, "current", current_);
   plain_.processor_field(ar, actors_);
-  due_.fields(ar, [this](DomId dom, uint32_t timer) { return has_device_timer(domain_of(dom), timer); });
+  due_.fields(ar, [this](DomId dom, uint32_t timer) { return backend_.has_device_timer(domain_of(dom), timer); });
   domain_fields(ar);
   outcome_fields(ar);
   trace_fields(ar);
-  guest_fields(ar);
+  backend_.guest_fields(ar);
   if (!ar.loading() || !ar.ok()) return;
   for (const auto& actor : actors_) refresh(*actor);
 }

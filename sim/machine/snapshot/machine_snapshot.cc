@@ -72,7 +72,7 @@ Status Machine::restore(const Snapshot& snapshot) {
   if (const Status pages = unpack_pages(snapshot.memory, memory_.host(Maddr{0}, allocated)); !pages) {
     return refuse(pages.error().message);
   }
-  make_guests();
+  backend_.make_guests();
   const auto core = core_.state->restore(snapshot.core, context_.time);
   if (!core) return refuse(core.error().message);
   if (!has_core_of_guests()) return refuse("the core's state has other domains than the scenario");

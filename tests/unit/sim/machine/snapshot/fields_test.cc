@@ -44,6 +44,7 @@ const Struct kStructs[] = {
       {"recording_platform_", kGlue},
       {"recording_core_", kGlue},
       {"api_", kGlue},
+      {"backend_", kGlue},
       {"invariants_", kFixed},
       {"memory_mark_", kFixed},
       {"cutting_", kOfTurn},
