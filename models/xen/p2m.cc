@@ -21,9 +21,15 @@ constexpr MemoryRange kToolstackRanges[] = {{0xfeff8000, 0x8000, kReservedType},
                                             {0xfc000000, 0x1000, kAcpiType},
                                             {0xfc001000, 0x7000, kAcpiType}};
 
+// Where those pages are there, they are RAM as any other, but the toolstack's in each account and map that a guest is
+// told.
+bool is_toolstacks(const RamRange& ram) { return ram.start.v >= 0xfc000000 && ram.start.v < 0x100000000; }
+
 uint64_t ram_pages(const DomainConfig& config) {
   uint64_t pages = 0;
-  for (const RamRange& ram : config.ram) pages += ram.bytes >> kPageShift;
+  for (const RamRange& ram : config.ram) {
+    if (!is_toolstacks(ram)) pages += ram.bytes >> kPageShift;
+  }
   return pages;
 }
 
@@ -42,7 +48,7 @@ P2m::P2m(Platform& platform, const DomainConfig& config)
     range.pages = ram.bytes >> kPageShift;
     range.first_frame = ram.base.v >> kPageShift;
     range.overridden = std::make_unique<std::atomic<uint64_t>[]>((range.pages + 63) / 64);
-    memory_map.push_back({ram.start.v, ram.bytes, kRamType});
+    if (!is_toolstacks(ram)) memory_map.push_back({ram.start.v, ram.bytes, kRamType});
     ranges_.push_back(std::move(range));
   }
   if (!ranges_.empty()) {

@@ -30,7 +30,7 @@ struct Entry;  // hypervisor.h
 
 // RAM that a domain may have beyond what it was created with, in pages: the toolstack's slack of 1 MiB. Of that the
 // toolstack takes for itself 8 special pages (the rings of xenstore and console among them) and 9 of firmware tables;
-// they are counted and told of in the memory map, but nothing lies there yet.
+// they are counted, and told of in the memory map, whether anything lies there or not.
 inline constexpr uint64_t kSlackPages = 256;
 inline constexpr uint64_t kToolstackPages = 17;
 inline constexpr uint64_t kLastSpecialGfn = 0xfefff;

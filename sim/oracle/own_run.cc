@@ -28,6 +28,7 @@ GuestConfig guest_of(const OracleRun& run, const std::string& image, size_t numb
   guest.vcpus = run.vcpus;
   guest.memory_bytes = uint64_t{run.memory_mib} << 20;
   guest.hvm = run.hvm;
+  guest.platform = GuestPlatform::kPvh;  // with what the real ones' toolstack and QEMU give: rings, ACPI, start info
   if (run.viridian) guest.viridian = viridian::kDefaults;
   guest.event_channels = run.event_channels.value_or(0);
   return guest;

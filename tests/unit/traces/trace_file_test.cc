@@ -106,8 +106,8 @@ TEST_CASE("trace file: bytes after the end, chunks out of order, and other files
   CHECK(read_all("").problem == "t: damaged at offset 0: not a trace; events up to 0");
   CHECK(read_all(std::string(1000, 'A')).problem == "t: damaged at offset 0: not a trace; events up to 0");
   CHECK_FALSE(TraceReader::open(folder / "none").has_value());
-  CHECK(TraceReader::open(folder / "none").error().kind == ErrorKind::kEnvironment);
-  CHECK(TraceWriter::create(folder / "no/such/folder", sample_info()).error().kind == ErrorKind::kEnvironment);
+  CHECK(TraceReader::open(folder / "none").error().kind == ErrorKind::kInput);
+  CHECK(TraceWriter::create(folder / "no/such/folder", sample_info()).error().kind == ErrorKind::kInput);
 }
 
 // A chunk with right checksums and wrong contents: what only malice makes.

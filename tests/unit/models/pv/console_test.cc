@@ -49,7 +49,7 @@ TEST_CASE("input that finds no room waits until the guest has read") {
   CHECK(guest.read().size() == 476);
 }
 
-TEST_CASE("what is typed to a guest that does not read is bounded; the first of it is kept") {
+TEST_CASE("what is typed to a guest that does not read is bounded and the first of it is kept") {
   Guest guest;
   std::string typed;
   for (unsigned i = 0; i < 40'000; ++i) typed += std::to_string(i % 10) + "abc";

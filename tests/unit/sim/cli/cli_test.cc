@@ -60,7 +60,7 @@ TEST_CASE("bad input is status 2 and one line that names it") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> bad = {
       {{"run", "nowhere.toml"}, "xensim: nowhere.toml: No such file or directory\n"},
       {{"run", "/"}, "xensim: /: is not a file\n"},
-      {{"run", "/dev/null"}, "xensim: /dev/null: is empty: neither a scenario (TOML) nor a guest (ELF)\n"},
+      {{"run", "/dev/null"}, "xensim: /dev/null: is not a file\n"},
       {{"run", "x", "--set", "novalue"}, "xensim: --set novalue: write KEY=VALUE, like guest.0.vcpus=8\n"},
       {{"explore", "nowhere.toml"}, "xensim: nowhere.toml: No such file or directory\n"},
   };
