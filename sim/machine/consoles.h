@@ -20,8 +20,8 @@ class Consoles {
   // A longer line is cut into pieces of this many bytes: one that a guest never ends would take all of the host's
   // memory.
   static constexpr size_t kMaxLine = 4096;
-  // Lines of more than so many bytes together, each with what a line itself takes, are not kept: those in the middle go,
-  // and one line says how many. Listeners hear them all.
+  // Lines of more than so many bytes together, each with what a line itself takes, are not kept: those in the middle
+  // go, and one line says how many. Listeners hear them all.
   static constexpr size_t kMaxKept = 64 << 20;
 
   // Each may be empty.

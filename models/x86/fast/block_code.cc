@@ -143,8 +143,9 @@ std::span<uint8_t> BlockCode::beginning(const Call& call) const {
   return {begin, static_cast<size_t>(end - begin)};
 }
 
-// The last 8 bytes are NOP [rax+rbp*8+disp32], whose SIB byte (E8) and displacement are themselves `call rel32`, reached
-// only by the conditional jump above. The gate finds the tag at a fixed distance from that call's return address.
+// The last 8 bytes are NOP [rax+rbp*8+disp32], whose SIB byte (E8) and displacement are themselves `call rel32`,
+// reached only by the conditional jump above. The gate finds the tag at a fixed distance from that call's return
+// address.
 void BlockCode::write_beginning(std::span<uint8_t> place, const Call& call) const {
   const BlockGate::State& state = gate_.state();
   const bool repeats = call.counting == Counting::kIterations;

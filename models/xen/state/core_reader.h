@@ -1,5 +1,5 @@
-// CoreReader: the archive that a core's state is read from. It knows the machine that the state is for, which some fields
-// are checked against: places in the machine's memory, and domains.
+// CoreReader: the archive that a core's state is read from. It knows the machine that the state is for, which some
+// fields are checked against: places in the machine's memory, and domains.
 #pragma once
 
 #include <cstddef>
