@@ -51,7 +51,10 @@ GuestFaults::~GuestFaults() {
   g_active.store(nullptr);
 }
 
+// Most runs of an exploration have no alarm, and a system call takes as long as 20 of its points.
 void GuestFaults::set_alarm(uint64_t ns) {
+  if (ns == 0 && !alarm_set_) return;
+  alarm_set_ = ns != 0;
   itimerval timer{};
   if (ns != 0) {
     timer.it_value.tv_sec = static_cast<time_t>(ns / 1'000'000'000);

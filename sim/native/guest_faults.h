@@ -51,6 +51,7 @@ class GuestFaults {
   GuestFaultClient& client_;
   GuestFault fault_;
   std::array<struct sigaction, kSignals.size()> before_{};
+  bool alarm_set_ = false;
   std::unique_ptr<std::byte[]> stack_;  // of the handler; null: the thread had one already
 };
 
