@@ -58,7 +58,7 @@ Status GuestImage::Impl::read_symbols() {
 
 Result<std::unique_ptr<GuestImage>> GuestImage::load(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return tl::unexpected<Error>(file_error(path, "", errno));
+  if (!stream) return file_error(path, "", errno);
   auto impl = std::make_unique<Impl>();
   impl->file.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
   impl->hash = to_string(TraceHash{XXH3_64bits(impl->file.data(), impl->file.size())});

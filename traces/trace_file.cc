@@ -48,7 +48,7 @@ xensim::Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::stri
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->file.reset(std::fopen(part.c_str(), "wb"));
-  if (!impl->file) return tl::unexpected<Error>(file_error(part, "cannot be written", errno));
+  if (!impl->file) return file_error(part, "cannot be written", errno);
   XS_CHECK(info.actors.size() <= kMaxActors);
   const std::string header = to_json(info);
   if (header.size() > kMaxTextRaw) return input_error(fmt::format("{}: the scenario is too large for a trace", path));
@@ -97,7 +97,7 @@ Status TraceWriter::finish(const std::string& result) {
   const std::string part = impl.path + ".part";
   if (std::fclose(impl.file.release()) != 0 && impl.error == 0) impl.error = errno;
   if (impl.error == 0 && std::rename(part.c_str(), impl.path.c_str()) != 0) impl.error = errno;
-  if (impl.error != 0) return tl::unexpected<Error>(file_error(part, "cannot be written", impl.error));
+  if (impl.error != 0) return file_error(part, "cannot be written", impl.error);
   return {};
 }
 
@@ -109,7 +109,7 @@ struct TraceReader::Impl {
 
 xensim::Result<std::unique_ptr<TraceReader>> TraceReader::open(const std::string& path) {
   auto stream = std::make_unique<std::ifstream>(path, std::ios::binary);
-  if (!*stream) return tl::unexpected<Error>(file_error(path, "", errno));
+  if (!*stream) return file_error(path, "", errno);
   return open(std::move(stream), path);
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "models/base/result.h"
 
@@ -30,10 +31,10 @@ inline bool is_users_path_error(int error) {
 
 // "path: what: strerror", without `what` where it is empty. `error` is an errno; 0 (a stream's failure that left none)
 // is told as EIO.
-inline Error file_error(const std::string& path, std::string_view what, int error) {
+inline tl::unexpected<Error> file_error(const std::string& path, std::string_view what, int error) {
   if (error == 0) error = EIO;
-  return {is_users_path_error(error) ? ErrorKind::kInput : ErrorKind::kEnvironment,
-          fmt::format("{}: {}{}{}", path, what, what.empty() ? "" : ": ", std::strerror(error))};
+  std::string message = fmt::format("{}: {}{}{}", path, what, what.empty() ? "" : ": ", std::strerror(error));
+  return is_users_path_error(error) ? input_error(std::move(message)) : environment_error(std::move(message));
 }
 
 }  // namespace xensim

@@ -13,7 +13,7 @@ Status write_file(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.flush();
-  if (!file) return tl::unexpected<Error>(file_error(path, "cannot be written", errno));
+  if (!file) return file_error(path, "cannot be written", errno);
   return {};
 }
 

@@ -24,7 +24,7 @@ struct CloseFile {
 
 Result<std::vector<std::byte>> read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
-  if (!file) return tl::unexpected<Error>(file_error(path, "", errno));
+  if (!file) return file_error(path, "", errno);
   struct stat status {};
   // A device never ends, or says nothing; a pipe is welcome.
   if (fstat(fileno(file.get()), &status) != 0 || !(S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode)))
@@ -35,7 +35,7 @@ Result<std::vector<std::byte>> read_file(const std::string& path) {
     bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(got));
     if (bytes.size() > kLargestFile) return input_error(fmt::format("{}: larger than 1 GiB", path));
   }
-  if (std::ferror(file.get()) != 0) return tl::unexpected<Error>(file_error(path, "cannot be read", errno));
+  if (std::ferror(file.get()) != 0) return file_error(path, "cannot be read", errno);
   return bytes;
 }
 

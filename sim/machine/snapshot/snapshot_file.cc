@@ -203,8 +203,6 @@ class Reader {
   std::span<const std::byte> payload_;
 };
 
-Error cannot_write(const std::string& path) { return file_error(path, "cannot be written", errno); }
-
 class File {
  public:
   File(const std::string& path, const char* mode) : file_(std::fopen(path.c_str(), mode)) {}
@@ -245,14 +243,14 @@ Result<uint64_t> write_snapshot(const std::string& path, const Snapshot& snapsho
   File file(part, "wb");
   const bool written = file.get() != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
   if (!written || !file.close() || std::rename(part.c_str(), path.c_str()) != 0) {
-    return tl::unexpected(cannot_write(path));
+    return file_error(path, "cannot be written", errno);
   }
   return bytes.size();
 }
 
 Result<Snapshot> read_snapshot(const std::string& path) {
   const File file(path, "rb");
-  if (file.get() == nullptr) return tl::unexpected<Error>(file_error(path, "", errno));
+  if (file.get() == nullptr) return file_error(path, "", errno);
   struct stat status {};
   if (fstat(fileno(file.get()), &status) != 0 || !S_ISREG(status.st_mode)) {
     return input_error(fmt::format("{}: is not a file", path));
@@ -260,7 +258,7 @@ Result<Snapshot> read_snapshot(const std::string& path) {
   std::vector<std::byte> bytes(static_cast<size_t>(status.st_size));
   bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
   if (std::ferror(file.get()) != 0) {
-    return tl::unexpected<Error>(file_error(path, "cannot be read", errno));
+    return file_error(path, "cannot be read", errno);
   }
   return parse_snapshot(path, bytes);
 }
