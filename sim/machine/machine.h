@@ -235,7 +235,8 @@ class Machine : protected xen::Platform {
   void finish(Actor& actor);
   void drain_after_failure() noexcept;
   void pass_idle_yield();
-  bool out_of_wall_time();
+  bool out_of_wall_time() { return options_.wall != nullptr && wall_is_over(); }
+  bool wall_is_over();
   void wait_for(xen::LockState& lock, bool exclusive);
   void after_unlock(xen::LockState& lock);
   void drive_owner(xen::LockState& lock);

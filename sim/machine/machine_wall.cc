@@ -15,9 +15,9 @@ void Machine::fail_by_wall_limit() {
 }
 
 // Every turn of a plain run is long beside a look at the clock; points of an exploration are not.
-bool Machine::out_of_wall_time() {
+bool Machine::wall_is_over() {
   constexpr uint64_t kPointsBetween = 1024;
-  if (options_.wall == nullptr || (exploring() && outcome_.points % kPointsBetween != 0)) return false;
+  if (exploring() && outcome_.points % kPointsBetween != 0) return false;
   if (options_.wall->ns_left() != 0) return false;
   fail_by_wall_limit();
   return true;

@@ -76,6 +76,8 @@ void NativeMachine::make_vcpus(Domain& domain, std::byte* stacks) {
     Vcpu& vcpu = vcpus_[actor.id];
     vcpu.machine = this;
     vcpu.actor = &actor;
+    vcpu.ram = reinterpret_cast<uint64_t>(memory_.host(domain.ram));
+    vcpu.ram_bytes = domain.config->memory_bytes;
     std::byte* const stack = stacks + v * XS_NATIVE_STACK_BYTES;
     vcpu.stack_top = reinterpret_cast<uint64_t>(stack + XS_NATIVE_STACK_BYTES);
     // The lowest page of each stack can be read, as the core may be told to, and a guest that comes there by its stack
@@ -101,7 +103,7 @@ void NativeMachine::reset(const MachineOptions& options) {
     guests_[d].overlays.clear();
     guests_[d].holes.clear();
   }
-  for (Vcpu& vcpu : vcpus_) vcpu.irq_enabled = vcpu.hint = vcpu.started = vcpu.was_blocked = false;
+  for (Vcpu& vcpu : vcpus_) vcpu.irq_enabled = vcpu.hint = vcpu.started = false;
 }
 
 void NativeMachine::start_guests() {
@@ -171,8 +173,8 @@ void NativeMachine::faulted(const GuestFault& fault) {
     fail_by_wall_limit();
     stop_for_ever(vcpu);
   }
-  const uint64_t gpa = fault.rip - reinterpret_cast<uint64_t>(memory_.host(domains_[vcpu.actor->domain].ram));
-  const bool inside = gpa < domains_[vcpu.actor->domain].config->memory_bytes;
+  const uint64_t gpa = fault.rip - vcpu.ram;
+  const bool inside = gpa < vcpu.ram_bytes;
   std::string what = fmt::format("{} at {}{:#x}", fault_words(fault), inside ? "image address " : "address ",
                                  inside ? gpa : fault.rip);
   guest_failed(vcpu, std::move(what));
@@ -202,9 +204,8 @@ void NativeMachine::set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool) {
 }
 
 std::byte* NativeMachine::resolve(Vcpu& vcpu, const volatile void* addr, uint32_t bytes) {
-  const Domain& domain = domains_[vcpu.actor->domain];
-  const uint64_t gpa = reinterpret_cast<uint64_t>(addr) - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
-  if (gpa >= domain.config->memory_bytes || (gpa & (bytes - 1)) != 0) {
+  const uint64_t gpa = gpa_of(vcpu, addr);
+  if (gpa >= vcpu.ram_bytes || (gpa & (bytes - 1)) != 0) {
     guest_failed(vcpu, fmt::format("access outside the guest's RAM or misaligned, gpa {:#x}", gpa));
   }
   const Guest& guest = guests_[vcpu.actor->domain];
@@ -215,7 +216,7 @@ std::byte* NativeMachine::resolve(Vcpu& vcpu, const volatile void* addr, uint32_
   if (std::find(guest.holes.begin(), guest.holes.end(), gfn) != guest.holes.end()) {
     guest_failed(vcpu, fmt::format("access to a hole, gpa {:#x}", gpa));
   }
-  return memory_.host(Maddr{domain.ram.v + gpa});
+  return reinterpret_cast<std::byte*>(vcpu.ram + gpa);
 }
 
 }  // namespace xensim::sim

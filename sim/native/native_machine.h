@@ -40,7 +40,8 @@ class NativeMachine final : public Machine, private Backend, private GuestFaultC
     bool irq_enabled = false;
     bool hint = false;  // something may be deliverable
     bool started = false;
-    bool was_blocked = false;
+    uint64_t ram = 0;  // where its domain's lies on the host, and how long it is
+    uint64_t ram_bytes = 0;
   };
   struct Guest {
     pc::NativeProgram program;
@@ -86,7 +87,16 @@ class NativeMachine final : public Machine, private Backend, private GuestFaultC
   // A guest's mistake ends the run, and the vCPU's fiber here.
   // Nothing on the fiber's stack is destroyed after this: the text is taken, and freed before the fiber is left.
   [[noreturn]] void guest_failed(Vcpu& vcpu, std::string&& what);
-  void check_pointer(Vcpu& vcpu, const volatile void* pointer, uint64_t bytes);
+  static uint64_t gpa_of(const Vcpu& vcpu, const volatile void* pointer) {
+    return reinterpret_cast<uint64_t>(pointer) - vcpu.ram;
+  }
+  // What a guest points to is read on the host's side: it has to be the guest's.
+  void check_pointer(Vcpu& vcpu, const volatile void* pointer, uint64_t bytes) {
+    const uint64_t at = gpa_of(vcpu, pointer);
+    if (at >= vcpu.ram_bytes || bytes > vcpu.ram_bytes - at) [[unlikely]]
+      foreign_pointer(vcpu, pointer);
+  }
+  [[noreturn]] void foreign_pointer(Vcpu& vcpu, const volatile void* pointer);
   // As a guest's call arrives: an exception ends the fiber and leaves it by its resumer.
   template <auto kCall, class... Args>
   static uint64_t on_host(Vcpu* vcpu, Args... args);
