@@ -51,7 +51,7 @@ Finding check_fast_paths() {
   return {"fast paths", "ok", "all: blocks count themselves, TLB entries and next blocks are found without the engine"};
 }
 
-// Whose KVM it is, as far as the host tells.
+// The vendor of the hypervisor below, as far as the host tells.
 std::string kvm_kind() {
   std::string kind = fs::exists("/sys/module/kvm_amd")     ? "AMD SVM"
                      : fs::exists("/sys/module/kvm_intel") ? "Intel VMX"

@@ -8,6 +8,7 @@
 #include "sim/cli/wall_clock.h"
 #include "sim/cli/write_file.h"
 #include "sim/explore/explore.h"
+#include "sim/explore/strategies/registry.h"
 
 namespace xensim::sim {
 
@@ -17,7 +18,13 @@ class ExploreCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     declare_scenario_options(app, options_);
-    app.add_option("--strategy", explore_.strategy, "random, or pct")->check(CLI::IsMember({"random", "pct"}));
+    std::vector<std::string> names;
+    std::string help = "how schedules are drawn";
+    for (const StrategyEntry& entry : strategies()) {
+      names.emplace_back(entry.name);
+      help += fmt::format("; {}: {}", entry.name, entry.what);
+    }
+    app.add_option("--strategy", explore_.strategy, help)->check(CLI::IsMember(names));
     app.add_option("--depth", explore_.depth, "pct: how many ordering constraints the bug has")
         ->check(whole_number())
         ->check(CLI::Range(1, 64));

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "models/base/prng.h"
+#include "sim/explore/strategies/registry.h"
 #include "sim/explore/strategies/strategies.h"
 #include "sim/process/machine_fork.h"
 #include "sim/process/workers.h"
@@ -83,8 +84,7 @@ class Explorer {
     Prng seeds(options_.seed);
     seeds.skip(number);
     const uint64_t seed = seeds.next();
-    if (options_.strategy == "pct") return make_pct(seed, options_.depth, length);
-    return make_random(seed);
+    return find_strategy(options_.strategy)->make({seed, options_.depth, length});
   }
 
   ShareResult run_share(const Share& share) {
@@ -228,8 +228,8 @@ Status tell(const Scenario& scenario, const ExploreOptions& options, ExploreRepo
 }  // namespace
 
 Result<ExploreReport> explore(const Scenario& scenario, const ExploreOptions& options) {
-  if (options.strategy != "random" && options.strategy != "pct") {
-    return input_error(fmt::format("strategy {} is not known: random or pct", options.strategy));
+  if (find_strategy(options.strategy) == nullptr) {
+    return input_error(fmt::format("strategy {} is not known: {}", options.strategy, strategy_names()));
   }
   ExploreReport report;
   {

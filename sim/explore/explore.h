@@ -18,7 +18,7 @@ namespace xensim::sim {
 
 struct ExploreOptions {
   BackendKind backend = BackendKind::kNative;
-  std::string strategy = "random";  // random or pct
+  std::string strategy = "pos";     // a name of registry.h
   unsigned depth = 3;               // pct: bug depth, at least 1
   uint64_t seed = 0;
   uint64_t schedules = 10'000;  // to try, at most

@@ -29,7 +29,7 @@ class Fiber {
   void start(Function function, void* argument);
   // Runs until the fiber yields or its function returns. An exception that leaves the function is rethrown here.
   void resume();
-  // Called on the fiber: back to whoever resumed it.
+  // Called on the fiber: back to its resumer.
   void yield();
   // Called on the fiber: `other`, which was started, goes on in its place. Whoever resumed this one waits on: it comes
   // back when any of them yields, ends or fails.

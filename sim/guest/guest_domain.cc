@@ -13,8 +13,6 @@ namespace xensim::sim {
 
 namespace {
 
-constexpr uint64_t kRflagsIf = 1u << 9;
-
 // Where a hypercall's arguments are.
 constexpr std::array kArgs64 = {kRdi, kRsi, kRdx, kR10, kR8, kR9};
 constexpr std::array kArgs32 = {kRbx, kRcx, kRdx, kRsi, kRdi, kRbp};
@@ -114,6 +112,10 @@ bool GuestDomain::sleep(VcpuId vcpu) {
 
 bool GuestDomain::deliverable(VcpuId vcpu) {
   return apic_deliverable(vcpu) || host_.core().api.pending_upcall(ref(vcpu)).has_value();
+}
+
+bool GuestDomain::has_interrupt(VcpuId vcpu) {
+  return host_.core().inspector.upcall_pending(ref(vcpu)) || apic_deliverable(vcpu);
 }
 
 bool GuestDomain::apic_deliverable(VcpuId vcpu) {

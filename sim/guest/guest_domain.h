@@ -30,6 +30,9 @@
 
 namespace xensim::sim {
 
+// EFLAGS.IF (SDM vol. 1, 3.4.3).
+inline constexpr uint64_t kRflagsIf = 1u << 9;
+
 class GuestDomain final : private pc::BoardClient {
  public:
   // All is borrowed for as long as the domain is there, but `memory`.
@@ -62,6 +65,8 @@ class GuestDomain final : private pc::BoardClient {
   void set_cr8(VcpuId vcpu, uint8_t value);
   void halting(VcpuId vcpu);
   std::optional<uint8_t> acknowledge_interrupt(VcpuId vcpu);
+  // Would that give a vector?
+  bool has_interrupt(VcpuId vcpu);
   // Any other VM exit; those above have this in them.
   void vm_exit(VcpuId vcpu);
 

@@ -33,7 +33,7 @@ CpuidResult ViridianGuest::moved(uint32_t leaf, CpuidResult result) {
   return result;
 }
 
-// Xen refuses calls of user code before it looks whose they are.
+// Xen refuses calls of user code before it looks at the call.
 bool ViridianGuest::makes_call(VcpuId vcpu) const {
   return around_.cpu.cpl(vcpu) == 0 && (around_.cpu.gpr(vcpu, kRax) & kCallBit) != 0;
 }

@@ -26,6 +26,9 @@ struct Actor {
   bool ended = false;                 // its domain is over
   bool paused = false;                // its domain waits for a soft reset
   xen::LockState* waiting = nullptr;  // the lock that it wants
+  xen::LockState* wants = nullptr;    // the lock that is its next operation
+  bool wants_exclusive = false;       // as a writer
+  bool takes_interrupt = false;       // its interrupt was chosen, which it is to take where it stands
   PointOp at = PointOp::kGuest;       // what it was cut at
 
   bool can_run() const { return waiting == nullptr && (in_entry || (core_runnable && !ended && !paused)); }

@@ -19,8 +19,8 @@ Actor& Actors::add(ActorInfo info, std::string label) {
 void Actors::reset() {
   runnable_ = 0;
   for (const auto& actor : all_) {
-    actor->core_runnable = actor->in_entry = actor->ended = actor->paused = false;
-    actor->waiting = nullptr;
+    actor->core_runnable = actor->in_entry = actor->ended = actor->paused = actor->takes_interrupt = false;
+    actor->waiting = actor->wants = nullptr;
     actor->at = PointOp::kGuest;
     if (actor->fiber) actor->fiber->abandon();
   }

@@ -1,6 +1,6 @@
-// Backend: what a machine asks of whoever executes its vCPUs. A backend is a machine too (SoftMachine, NativeMachine),
-// for it answers the core where the core asks of processors (xen::Platform); these are the questions of the machine's
-// loop.
+// Backend: what a machine asks of the engine that executes its vCPUs. A backend is a machine too (SoftMachine,
+// NativeMachine), for it answers the core where the core asks of processors (xen::Platform); these are the questions of
+// the machine's loop.
 //
 // All calls come from the machine's one host thread. Those about a vCPU's actor come on the main loop's stack, the
 // others also on a fiber that is inside the core.

@@ -27,6 +27,7 @@ class BackendHost {
 
   // --- virtual time
   VirtualNs time() const { return machine_.time(); }
+  VirtualNs look_at_clock() const { return machine_.look_at_clock(); }
   uint64_t tsc() const { return machine_.tsc(); }
   void advance_time(uint64_t ns) const { machine_.advance_time(ns); }
   VirtualNs slice_deadline() const { return machine_.slice_deadline(); }
@@ -37,6 +38,12 @@ class BackendHost {
   bool exploring() const { return machine_.exploring(); }
   bool decide(const PointKey& key) const { return machine_.decide(key); }
   void point(const PointKey& key) const { machine_.point(key); }
+  void search_from_here() const { machine_.search_from_here(); }
+  void touch(const ObjectAccess& access) const { machine_.touch(access); }
+  bool takes_interrupt(Actor& actor) const { return Machine::takes_interrupt(actor); }
+  void begin_handler(Actor& actor) const { machine_.begin_handler(actor); }
+  void end_handler(Actor& actor) const { machine_.end_handler(actor); }
+  void set_interrupt(const Actor& actor, bool ready) const { machine_.set_interrupt(actor, ready); }
   bool alone() const { return machine_.alone(); }
   bool resume(Actor& actor) const { return machine_.resume(actor); }
   void refresh(const Actor& actor) const { machine_.refresh(actor); }

@@ -14,7 +14,7 @@ namespace xensim::sim {
 
 enum class DueKind : uint8_t { kXenTimer, kApicTimer, kExternal, kInput, kDevice };
 
-// Who is due: a timer of the core, the timer of a local APIC or a device, the n-th event from outside or input.
+// What is due: a timer of the core, the timer of a local APIC or a device, the n-th event from outside or input.
 struct DueId {
   DueKind kind = DueKind::kXenTimer;
   xen::TimerId timer{};   // kXenTimer; kApicTimer: its vcpu

@@ -6,24 +6,57 @@ namespace xensim::sim {
 
 void Exploration::reset(Strategy* strategy, uint64_t max_points) {
   strategy_ = strategy;
-  next_ = 0;
-  fair_ = false;
+  next_ = kStopRun;
+  fair_ = before_marker_ = false;
   counts_occurrences_ = strategy != nullptr && strategy->wants_occurrence();
+  collects_ = strategy != nullptr && strategy->wants_footprints();
   max_points_ = point_limit_ = max_points;
   occurrences_.clear();
+  footprint_.clear();
 }
 
 void Exploration::set_strategy(Strategy& strategy) {
   XS_CHECK(strategy_ != nullptr);
   strategy_ = &strategy;
   counts_occurrences_ = strategy.wants_occurrence();
+  collects_ = strategy.wants_footprints();
 }
 
-void Exploration::decide_blocked(Choice choice, bool known) {
-  if (counts_occurrences_ && known) choice.occurrence = count(choice);
-  next_ = fair_ ? next_runnable(choice.runnable, choice.current) : strategy_->choose(choice);
+void Exploration::search_from_here() {
+  before_marker_ = false;
+  occurrences_.clear();
+  footprint_.clear();
 }
 
-uint64_t Exploration::count(const Choice& choice) { return ++occurrences_[{choice.current, point_name(choice.key)}]; }
+bool Exploration::decide_fairly(const Choice& choice) {
+  if (spent(choice.step)) {
+    next_ = kStopRun;
+    return true;
+  }
+  if (!fair_) point_limit_ += max_points_;
+  fair_ = true;
+  next_ = next_runnable(choice.runnable, choice.current);
+  return next_ != choice.current;
+}
+
+bool Exploration::decide_with_footprint(Choice& choice) {
+  choice.footprint = footprint_;
+  next_ = strategy_->choose(choice);
+  footprint_.clear();
+  // A step that a domain's end, or a block, would have prevented has to come before it, or after.
+  if (next_ != kStopRun) {
+    footprint_.push_back({object_of(ObjectSpace::kVcpu, actor_of_lane(next_)), kWholeObject, AccessKind::kRead});
+  }
+  return next_ != choice.current;
+}
+
+void Exploration::end() {
+  if (strategy_ != nullptr) strategy_->run_ended(footprint_);
+  footprint_.clear();
+}
+
+uint64_t Exploration::count(const Choice& choice) {
+  return ++occurrences_[{actor_of_lane(choice.current), point_name(choice.key)}];
+}
 
 }  // namespace xensim::sim

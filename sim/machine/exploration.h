@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sim/machine/strategy.h"
 
@@ -19,46 +20,56 @@ class Exploration {
   void set_strategy(Strategy& strategy);
   bool on() const { return strategy_ != nullptr; }
 
-  // Who goes on, as it was decided last.
+  // The lane that goes on, as it was decided last; kStopRun: none.
   unsigned next() const { return next_; }
-  void set_next(unsigned actor) { next_ = actor; }
+  void set_next(unsigned lane) { next_ = lane; }
   // The schedule is fair.
   bool fair() const { return fair_; }
   // A fair schedule has not brought an end within as many points as it may.
   bool spent(uint64_t points) const { return fair_ && points >= point_limit_; }
 
-  // `choice` (but for its occurrence) is decided: true, another than choice.current goes on.
+  // `choice` (but for its occurrence and footprint) is decided: true, another than choice.current goes on.
   bool decide(Choice choice) {
-    if (choice.step >= point_limit_) [[unlikely]] {
-      if (fair_) {
-        next_ = 0;
-        return true;
-      }
-      fair_ = true;
-      point_limit_ += max_points_;
+    if (fair_ || choice.step >= point_limit_) [[unlikely]]
+      return decide_fairly(choice);
+    if (before_marker_) [[unlikely]] {
+      next_ = default_choice(choice);
+      return next_ != choice.current;
     }
-    if (fair_) {
-      next_ = next_runnable(choice.runnable, choice.current);
-    } else {
-      if (counts_occurrences_) choice.occurrence = count(choice);
-      next_ = strategy_->choose(choice);
-    }
+    if (counts_occurrences_) choice.occurrence = count(choice);
+    if (collects_) return decide_with_footprint(choice);
+    next_ = strategy_->choose(choice);
     return next_ != choice.current;
   }
-  // The actor that ran cannot go on, or the chosen one was stopped meanwhile. `known`: there is one that ran.
-  void decide_blocked(Choice choice, bool known);
+
+  // Footprints. What was touched so far was no step's.
+  void begin() { footprint_.clear(); }
+
+  // Until search_from_here() nothing is asked: the default schedule is followed.
+  void wait_for_marker() { before_marker_ = true; }
+  bool before_marker() const { return before_marker_; }
+  void search_from_here();
+  bool collects() const { return collects_; }
+  void touched(const ObjectAccess& access) { footprint_.push_back(access); }
+  // The run is over.
+  void end();
 
  private:
+  bool decide_fairly(const Choice& choice);
+  bool decide_with_footprint(Choice& choice);
   // How often the actor has been at a point of this name, this time too.
   uint64_t count(const Choice& choice);
 
   Strategy* strategy_ = nullptr;
-  unsigned next_ = 0;
+  unsigned next_ = kStopRun;
   bool fair_ = false;
+  bool before_marker_ = false;
   bool counts_occurrences_ = false;  // the strategy wants them
+  bool collects_ = false;            // the strategy wants footprints
   uint64_t max_points_ = 0;
   uint64_t point_limit_ = 0;
-  std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;
+  std::map<std::pair<unsigned, std::string>, uint64_t> occurrences_;  // by actor
+  std::vector<ObjectAccess> footprint_;                               // of the step under way
 };
 
 }  // namespace xensim::sim

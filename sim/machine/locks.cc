@@ -7,7 +7,7 @@
 namespace xensim::sim {
 
 void Locks::reset() {
-  waiters_ = 0;
+  waiters_ = wanting_ = 0;
   readers_.clear();
   driven_ = nullptr;
 }
@@ -30,6 +30,7 @@ void Locks::take_shared(xen::LockState& lock, const Actor& actor) {
   const uint32_t readers = word_of(lock) & ~kShared;
   set_word(lock, kShared | (readers + 1));
   readers_.emplace_back(&lock, actor.id);
+  if (wanting_ != 0) stop_wanting_others(lock, actor, false);
 }
 
 void Locks::release_shared(xen::LockState& lock, const Actor& actor) {
@@ -47,6 +48,13 @@ void Locks::wake_waiters_of(const xen::LockState& lock) {
     actor->waiting = nullptr;
     --waiters_;
     actors_.refresh(*actor);
+  }
+}
+
+void Locks::stop_wanting_others(xen::LockState& lock, const Actor& by, bool exclusive) {
+  for (const auto& actor : actors_) {
+    if (actor->wants != &lock || actor->id == by.id || actor->waiting != nullptr) continue;
+    if (exclusive || actor->wants_exclusive) wait(*actor, lock);
   }
 }
 

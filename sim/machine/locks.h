@@ -30,10 +30,27 @@ class Locks {
   const Actor& holder(const xen::LockState& lock) const;
 
   // It is free, as is_free() has it.
-  static void take(xen::LockState& lock, const Actor& actor) { set_word(lock, actor.id + 1u); }
+  void take(xen::LockState& lock, const Actor& actor) {
+    set_word(lock, actor.id + 1u);
+    if (wanting_ != 0) [[unlikely]]
+      stop_wanting_others(lock, actor, true);
+  }
   static void release(xen::LockState& lock) { set_word(lock, 0); }
   void take_shared(xen::LockState& lock, const Actor& actor);
   void release_shared(xen::LockState& lock, const Actor& actor);  // which must be one of its readers
+
+  // The actor is at a point, with the lock as its next operation: it can go on only while the lock can be taken. Until
+  // wants_no_more().
+  void want(Actor& actor, xen::LockState& lock, bool exclusive) {
+    actor.wants = &lock;
+    actor.wants_exclusive = exclusive;
+    ++wanting_;
+    if (!is_free(lock, exclusive)) wait(actor, lock);
+  }
+  void wants_no_more(Actor& actor) {
+    actor.wants = nullptr;
+    --wanting_;
+  }
 
   // The actor cannot go on before wake_waiters(lock).
   void wait(Actor& actor, xen::LockState& lock) {
@@ -58,9 +75,12 @@ class Locks {
   static uint32_t word_of(const xen::LockState& lock) { return lock.word.load(std::memory_order_relaxed); }
   static void set_word(xen::LockState& lock, uint32_t word) { lock.word.store(word, std::memory_order_relaxed); }
   void wake_waiters_of(const xen::LockState& lock);
+  // `by` has taken it: others that want it wait.
+  void stop_wanting_others(xen::LockState& lock, const Actor& by, bool exclusive);
 
   Actors& actors_;
   unsigned waiters_ = 0;  // actors that wait for a lock
+  unsigned wanting_ = 0;  // actors whose next operation is a lock
   std::vector<std::pair<const xen::LockState*, ActorId>> readers_;
   xen::LockState* driven_ = nullptr;
 };

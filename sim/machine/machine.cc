@@ -78,8 +78,13 @@ std::vector<ActorInfo> Machine::actor_table() const {
 }
 
 std::vector<std::string> Machine::labels() const {
-  std::vector<std::string> labels;
-  for (const auto& actor : actors_) labels.push_back(actor->label);
+  std::vector<std::string> labels(kMaxLanes);
+  labels[kClockLane] = "clock";
+  for (const auto& actor : actors_) {
+    if (actor->id == 0 || actor->id >= kMaxActors) continue;
+    labels[actor->id] = actor->label;
+    if (actor->info.kind == ActorKind::kVcpu) labels[irq_lane(actor->id)] = actor->label + ".irq";
+  }
   return labels;
 }
 
@@ -96,6 +101,10 @@ void Machine::reset(const MachineOptions& options) {
   locks_.reset();
   due_.reset();
   exploration_.reset(options.strategy, options.max_points);
+  if (scenario_.explore_from_marker) exploration_.wait_for_marker();
+  lanes_.reset();
+  points_in_a_row_ = 0;
+  decided_ = clock_was_read_ = false;
   plain_.reset();
   soft_resets_.reset();
   consoles_.reset({options.on_console, options.on_console_bytes});
@@ -197,6 +206,8 @@ Outcome Machine::run() {
 void Machine::main_loop() {
   if (exploring()) {
     explore_loop();
+    exploration_.end();
+    outcome_.marker_missed = exploration_.before_marker();
   } else {
     plain_loop();
   }
@@ -215,6 +226,7 @@ void Machine::end_domain(Domain& domain, xen::ShutdownReason reason) {
   domain.reason = reason;
   consoles_.flush(domain.id);
   for (const ActorId id : domain.vcpus) {
+    if (exploring()) touch({object_of(ObjectSpace::kVcpu, id), kWholeObject, AccessKind::kWrite});
     actors_[id].ended = true;
     refresh(actors_[id]);
   }
@@ -240,7 +252,7 @@ void Machine::account_ends() {
   }
   outcome_.console = consoles_.take_lines();
   if (writer_) writer_->flush();
-  if (!outcome_.saved) check_expectations();
+  if (!outcome_.saved && !outcome_.stopped) check_expectations();
 }
 
 void Machine::check_expectations() {
@@ -269,6 +281,7 @@ void Machine::check_expectations() {
 
 void Machine::console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text) {
   if (writer_) writer_->write(traces::Console{domain.id, channel, text});
+  if (exploring()) touch({object_of(ObjectSpace::kConsole, domain.id.v), kWholeObject, AccessKind::kWrite});
   consoles_.put(domain.id, text);
 }
 

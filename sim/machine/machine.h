@@ -2,7 +2,8 @@
 // Platform that the core asks. How a vCPU executes is its Backend's affair: SoftMachine, NativeMachine.
 //
 // Two ways to run. Plain: vCPUs take turns by instructions, and a call into the core is never cut. Under a Strategy:
-// each scheduling point asks it who goes on, and virtual time passes by points, so that all backends see the same time.
+// each scheduling point asks it which lane goes on, and virtual time stands still but where the strategy, or the want
+// of anything else to do, lets it jump to what is due next: all backends see the same time.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include "sim/machine/due_work.h"
 #include "sim/machine/exploration.h"
 #include "sim/machine/invariants/invariants.h"
+#include "sim/machine/lanes.h"
 #include "sim/machine/live_input.h"
 #include "sim/machine/locks.h"
 #include "sim/machine/machine_memory.h"
@@ -83,7 +85,7 @@ class Machine : protected xen::Platform {
 
   // For the trace's header.
   std::vector<ActorInfo> actor_table() const;
-  // The actors' short names, d1v0 and the like, by number.
+  // The lanes' names, d1v0, d1v0.irq, clock and the like, by number; empty: there is none of that number.
   std::vector<std::string> labels() const;
 
  protected:
@@ -102,9 +104,31 @@ class Machine : protected xen::Platform {
   // Asks the strategy at a point of the running actor: true, another goes on.
   bool decide(const PointKey& key);
   // Names the point; cuts the running fiber where the strategy says so. Nothing in a plain run or an uncut section.
+  // Then the operation is under way.
   void point(const PointKey& key) {
+    stop_at(key);
+    if (exploring()) touch(key.access);
+  }
+  // As point(), before the operation.
+  void stop_at(const PointKey& key) {
     if (cutting_ && decide(key)) cut(key);
   }
+  // The guest's marker: a search begins here, where its scenario says so.
+  void search_from_here();
+  // In an exploration: the running lane touches this, at a point or not.
+  void touch(const ObjectAccess& access) {
+    if (!is_read(access.kind)) lanes_.wrote(lane());
+    if (exploration_.collects()) exploration_.touched(access);
+  }
+  // The same of all 8-byte objects of these bytes of memory but the first, which the point has named.
+  void touch_rest(Maddr at, uint64_t bytes, AccessKind kind);
+  // Was the actor, which goes on, chosen as its interrupt? Asked once: it takes it then.
+  static bool takes_interrupt(Actor& actor) { return std::exchange(actor.takes_interrupt, false); }
+  // Of a handler that begins so, and ends.
+  void begin_handler(Actor& actor);
+  void end_handler(Actor& actor);
+  // In an exploration: the vCPU, which stands at a point, could take an interrupt there.
+  void set_interrupt(const Actor& actor, bool ready) { lanes_.set_interrupt(actor.id, ready); }
   // On the running actor's fiber: leaves until the actor's next turn, to the main loop or to the next actor.
   void cut(const PointKey& key);
   void console_bytes(Domain& domain, xen::ConsoleChannel channel, std::span<const std::byte> text);
@@ -116,6 +140,8 @@ class Machine : protected xen::Platform {
   void end_domain(Domain& domain, xen::ShutdownReason reason);
   void advance_time(uint64_t ns) { context_.time.v += ns; }
   VirtualNs time() const { return context_.time; }
+  // As a guest does: an exploration's clock moves between two looks alone.
+  VirtualNs look_at_clock();
   // A domain's TSC now: they all tick alike.
   uint64_t tsc() const;
   void refresh(const Actor& actor) { actors_.refresh(actor); }
@@ -127,7 +153,7 @@ class Machine : protected xen::Platform {
   // Until which time the running vCPU may go on without looking up.
   VirtualNs slice_deadline() const;
 
-  // Runs `body` as the given actor, without cuts, and puts back who ran before.
+  // Runs `body` as the given actor, without cuts, and makes the one that ran before current again.
   template <class Body>
   auto as_actor(Actor& actor, Body&& body) {
     struct Restore {
@@ -217,9 +243,18 @@ class Machine : protected xen::Platform {
   void check_invariants(bool at_end);
   void main_loop();
   void explore_loop();
+  bool choose_anew(PointOp at);
+  void run_lane(unsigned lane);
   void plain_loop();
   void run_actor(Actor& actor);
   void become(Actor& actor);
+  // Of the running actor.
+  unsigned lane() const { return lanes_.of(current_->id); }
+  ObjectAccess vcpu_access(VcpuRef vcpu, ObjectSpace space, AccessKind kind);
+  Choice choice_at(const PointKey& key, unsigned lane);
+  uint64_t runnable_lanes() const;
+  bool clock_can_advance() const;
+  void advance_clock();
   bool can_follow_at_once(const PointKey& key) const;
   void run_work(Actor& actor);
   static void work_entry(void* machine);
@@ -238,7 +273,8 @@ class Machine : protected xen::Platform {
   bool out_of_wall_time() { return options_.wall != nullptr && wall_is_over(); }
   bool wall_is_over();
   void wait_for(xen::LockState& lock, bool exclusive);
-  void after_unlock(xen::LockState& lock);
+  void lock_point(xen::LockState& lock, bool exclusive);
+  void after_unlock(xen::LockState& lock, AccessKind kind);
   void drive_owner(xen::LockState& lock);
   void finish_soft_resets();
   void account_ends();
@@ -247,6 +283,10 @@ class Machine : protected xen::Platform {
 
   Locks locks_;
   Exploration exploration_;
+  Lanes lanes_;
+  uint64_t points_in_a_row_ = 0;  // that the running lane has passed
+  bool decided_ = false;          // the strategy was asked at the point where the lane that ran stopped
+  bool clock_was_read_ = false;   // since it moved last
   PlainTurns plain_;
   SoftResets soft_resets_;
   Consoles consoles_;

@@ -19,11 +19,13 @@ void Machine::take_due() {
 
 void Machine::timer_work() {
   while (const auto id = due_.next_timer()) {
+    if (exploring()) touch(vcpu_access(id->vcpu, ObjectSpace::kTimer, AccessKind::kWrite));
     if (!domain_of(id->vcpu.dom).ended) api_->timer_expired(*id);
   }
 }
 
 void Machine::outside_work() {
+  if (exploring()) touch({object_of(ObjectSpace::kOutside, 0), kWholeObject, AccessKind::kWrite});
   while (const auto index = due_.next_external()) {
     const ExternalEvent event = scenario_.events[*index];
     if (!domain_of(event.dom).ended) api_->external_event(event.dom, event.port);

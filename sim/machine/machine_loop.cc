@@ -1,4 +1,4 @@
-// The machine's loop: who runs next in an exploration, what it means when nobody can run, and how a run ends.
+// The machine's loop: which lane runs next in an exploration, what it means when nobody can run, and how a run ends.
 #include <fmt/format.h>
 
 #include "sim/machine/machine.h"
@@ -50,35 +50,46 @@ void Machine::nothing_to_run() {
   fail(FailureKind::kDeadlock, "all vCPUs are blocked and nothing is due:" + who, who.empty() ? "" : who.substr(1));
 }
 
+// The lane that ran cannot go on, or has nothing more to do: the strategy chooses anew. false: nothing can go on.
+bool Machine::choose_anew(PointOp at) {
+  if (runnable_lanes() == 0) return false;
+  const PointKey key{at == PointOp::kDone ? at : PointOp::kBlocked, 0, nullptr};
+  decided_ = true;
+  exploration_.decide(choice_at(key, lane()));
+  return true;
+}
+
 void Machine::explore_loop() {
-  current_ = nullptr;
-  exploration_.set_next(default_choice({0, {}, 0, actors_.runnable(), kNowhere, 0}));
-  const PointKey blocked{PointOp::kBlocked, 0, nullptr};
+  current_ = &actors_[0];
+  current_->at = PointOp::kDone;
+  exploration_.begin();
   while (!finished_) {
     if (soft_resets_.any()) [[unlikely]]
       finish_soft_resets();
-    if (actors_.runnable() == 0) {
-      if (!idle()) return nothing_to_run();
-      continue;
-    }
-    if (!actors_.is_runnable(exploration_.next())) {
-      // The actor that ran can not go on, or the chosen one was stopped meanwhile: the strategy chooses anew.
-      const bool known = current_ != nullptr;
-      exploration_.decide_blocked(
-          {outcome_.points, context_.time, known ? current_->id : 0u, actors_.runnable(), blocked, 0}, known);
-    }
+    const unsigned next = exploration_.next();
+    const bool can = decided_ && next != kStopRun && ((runnable_lanes() >> next) & 1) != 0;
+    if (!can && !choose_anew(current_->at)) return nothing_to_run();
     if (exploration_.spent(outcome_.points)) {
       fail(FailureKind::kNoProgress,
            fmt::format("a fair schedule brings no end within {} scheduling points", options_.max_points),
-           actors_[exploration_.next()].label);
+           current_->label);
       return;
     }
-    run_actor(actors_[exploration_.next()]);
-    if (context_.time >= due_.next()) take_due();
-    if (current_->can_run() && exploration_.next() == current_->id && current_->at == PointOp::kBlocked) {
-      exploration_.set_next(next_runnable(actors_.runnable(), current_->id));
+    if (exploration_.next() == kStopRun) {
+      if (!finished_) outcome_.stopped = finished_ = true;
+      return;
     }
+    run_lane(exploration_.next());
+    if (context_.time >= due_.next()) take_due();
   }
+}
+
+void Machine::run_lane(unsigned lane) {
+  if (lane != kClockLane) return run_actor(actors_[actor_of_lane(lane)]);
+  decided_ = false;
+  current_ = &actors_[0];
+  current_->at = PointOp::kDone;
+  advance_clock();
 }
 
 // At the end nobody may be left half-way inside the core: what stands on their stacks would never be freed.

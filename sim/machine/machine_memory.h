@@ -30,6 +30,8 @@ class MachineMemory {
   uint64_t size() const { return bytes_; }  // of all that can be allocated
 
   std::byte* host(Maddr at) const { return base_ + at.v; }
+  // The same back.
+  Maddr address(const std::byte* host) const { return Maddr{static_cast<uint64_t>(host - base_)}; }
   std::span<std::byte> host(Maddr at, uint64_t bytes) const { return {base_ + at.v, bytes}; }
   // Is [at, at + bytes) allocated?
   bool contains(Maddr at, uint64_t bytes) const { return at.v <= used_ && bytes <= used_ - at.v; }

@@ -42,13 +42,43 @@ uint64_t rmw_as(std::byte* at, xen::Rmw op, uint64_t operand, uint64_t expected)
   return 0;
 }
 
-PointKey site_point(PointOp op, xen::Site site) { return {op, static_cast<uint8_t>(site), nullptr}; }
-PointKey named_point(const char* name) { return {PointOp::kPlatform, 0, name}; }
+PointKey site_point(PointOp op, xen::Site site, const ObjectAccess& access) {
+  return {op, static_cast<uint8_t>(site), nullptr, access};
+}
+PointKey named_point(const char* name, const ObjectAccess& access = {}) {
+  return {PointOp::kPlatform, 0, name, access};
+}
+
+constexpr ObjectAccess kClockRead{object_of(ObjectSpace::kClock, 0), kWholeObject, AccessKind::kRead};
+constexpr ObjectAccess kOutsideWrite{object_of(ObjectSpace::kOutside, 0), kWholeObject, AccessKind::kWrite};
+
+// `or` and the like, whose callers look at no other bits of the old value than those they change.
+uint64_t changed_bits(xen::Rmw op, uint64_t operand) {
+  switch (op) {
+    case xen::Rmw::kOr:
+    case xen::Rmw::kXor: return operand;
+    case xen::Rmw::kAnd: return ~operand;
+    default: return ~uint64_t{0};
+  }
+}
+
+ObjectAccess bytes_access(Maddr at, AccessKind kind) {
+  return {object_of(ObjectSpace::kMemory, at.v >> 3), kWholeObject, kind};
+}
+
+ObjectAccess named_access(ObjectSpace space, xen::Site site, DomId dom, uint32_t index, AccessKind kind) {
+  return {object_of(space, uint64_t{static_cast<uint8_t>(site)} << 48 | uint64_t{dom.v} << 32 | index), kWholeObject,
+          kind};
+}
+
+ObjectAccess lock_access(const xen::LockState& lock, AccessKind kind) {
+  return named_access(ObjectSpace::kLock, lock.site, lock.dom, lock.index, kind);
+}
 
 }  // namespace
 
 uint64_t Machine::load(xen::Site site, Maddr at, unsigned bytes) {
-  point(site_point(PointOp::kLoad, site));
+  point(site_point(PointOp::kLoad, site, word_access(at, bytes, AccessKind::kRead)));
   return peek(at, bytes);
 }
 
@@ -64,7 +94,7 @@ uint64_t Machine::peek(Maddr at, unsigned bytes) {
 }
 
 void Machine::store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) {
-  point(site_point(PointOp::kStore, site));
+  point(site_point(PointOp::kStore, site, word_access(at, bytes, AccessKind::kWrite)));
   XS_CHECK(memory_.contains(at, bytes));
   std::byte* host = memory_.host(at);
   switch (bytes) {
@@ -76,7 +106,7 @@ void Machine::store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) {
 }
 
 uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) {
-  point(site_point(PointOp::kRmw, site));
+  point(site_point(PointOp::kRmw, site, word_access(at, bytes, AccessKind::kWrite, changed_bits(op, operand))));
   XS_CHECK(memory_.contains(at, bytes));
   std::byte* host = memory_.host(at);
   switch (bytes) {
@@ -88,27 +118,41 @@ uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uin
 }
 
 void Machine::read(xen::Site site, Maddr from, std::span<std::byte> to) {
-  point(site_point(PointOp::kRead, site));
+  point(site_point(PointOp::kRead, site, bytes_access(from, AccessKind::kRead)));
+  if (exploring()) touch_rest(from, to.size(), AccessKind::kRead);
   XS_CHECK(memory_.contains(from, to.size()));
   copy_bytes(to.data(), memory_.host(from), to.size());
 }
 
 void Machine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
-  point(site_point(PointOp::kWrite, site));
+  point(site_point(PointOp::kWrite, site, bytes_access(to, AccessKind::kWrite)));
+  if (exploring()) touch_rest(to, from.size(), AccessKind::kWrite);
   XS_CHECK(memory_.contains(to, from.size()));
   copy_bytes(memory_.host(to), from.data(), from.size());
 }
 
 void Machine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
-  point(site_point(PointOp::kCopy, site));
+  point(site_point(PointOp::kCopy, site, bytes_access(to, AccessKind::kWrite)));
+  if (exploring()) {
+    touch_rest(to, bytes, AccessKind::kWrite);
+    touch(bytes_access(from, AccessKind::kRead));
+    touch_rest(from, bytes, AccessKind::kRead);
+  }
   XS_CHECK(memory_.contains(to, bytes) && memory_.contains(from, bytes));
   std::memmove(memory_.host(to), memory_.host(from), bytes);
 }
 
 Mfn Machine::allocate_page(DomId) { return Mfn{memory_.allocate(kPageSize).v >> kPageShift}; }
 
+VirtualNs Machine::look_at_clock() {
+  if (exploring()) touch(kClockRead);
+  clock_was_read_ = true;
+  return time();
+}
+
 VirtualNs Machine::now() {
-  point(named_point("now"));
+  point(named_point("now", kClockRead));
+  clock_was_read_ = true;
   return time();
 }
 
@@ -120,7 +164,7 @@ uint64_t Machine::tsc() const {
 
 xen::ClockSample Machine::clock(DomId) {
   xen::ClockSample sample;
-  sample.system_time = time();
+  sample.system_time = look_at_clock();
   sample.tsc = tsc();
   // ns = (ticks shifted by tsc_shift) * mul >> 32; mul wants to be in [2^31, 2^32).
   uint64_t ticks_per_second = scenario_.clock.tsc_khz * 1000;
@@ -141,23 +185,23 @@ xen::ClockSample Machine::clock(DomId) {
 std::pair<uint64_t, uint32_t> Machine::wallclock_base() { return {scenario_.clock.wallclock_s, 0}; }
 
 void Machine::arm_timer(xen::TimerId id, VirtualNs deadline) {
-  point(named_point("arm_timer"));
+  point(named_point("arm_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)));
   due_.arm({DueKind::kXenTimer, id, 0}, deadline);
   backend_.deadline_moved();
 }
 
 void Machine::cancel_timer(xen::TimerId id) {
-  point(named_point("cancel_timer"));
+  point(named_point("cancel_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)));
   due_.cancel_timer(id);
 }
 
 void Machine::kick(VcpuRef vcpu) {
-  point(named_point("kick"));
+  point(named_point("kick", vcpu_access(vcpu, ObjectSpace::kUpcall, AccessKind::kWrite)));
   backend_.interrupt_hint(vcpu);
 }
 
 void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
-  point(named_point("set_runnable"));
+  point(named_point("set_runnable", vcpu_access(vcpu, ObjectSpace::kVcpu, AccessKind::kWrite)));
   Actor& actor = actor_of(vcpu);
   actors_.set_runnable(actor, runnable);
   backend_.runnable_changed(actor);
@@ -189,7 +233,7 @@ void Machine::pass_idle_yield() {
 
 // Services of the machine run on the outside actor, once per notification that is not yet served.
 void Machine::outside_event(DomId dom, Port port) {
-  point(named_point("outside_event"));
+  point(named_point("outside_event", kOutsideWrite));
   if (due_.guest_notified(dom, port)) backend_.runnable_changed(due_.outside());
 }
 
@@ -210,48 +254,65 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
                  fmt::format("{} takes {} twice", current_->label, xen::site_name(lock.site)));
     if (cutting_) {
       locks_.wait(*current_, lock);
-      cut(site_point(PointOp::kLock, lock.site));
+      decided_ = false;
+      cut(site_point(PointOp::kLock, lock.site, {}));
     } else {
       drive_owner(lock);
     }
   }
 }
 
+// The point of a lock: from here the actor cannot go on while another holds it.
+void Machine::lock_point(xen::LockState& lock, bool exclusive) {
+  const ObjectAccess access = lock_access(lock, exclusive ? AccessKind::kLock : AccessKind::kLockShared);
+  const PointKey key = site_point(PointOp::kLock, lock.site, access);
+  if (!cutting_) {
+    if (exploring()) touch(access);
+    return;
+  }
+  Actor& self = *current_;
+  locks_.want(self, lock, exclusive);
+  point(key);
+  locks_.wants_no_more(self);
+}
+
 void Machine::lock(xen::LockState& lock) {
-  point(site_point(PointOp::kLock, lock.site));
+  lock_point(lock, true);
   wait_for(lock, true);
-  Locks::take(lock, *current_);
+  locks_.take(lock, *current_);
 }
 
 void Machine::unlock(xen::LockState& lock) {
   Locks::release(lock);
-  after_unlock(lock);
+  after_unlock(lock, AccessKind::kUnlock);
 }
 
 void Machine::lock_shared(xen::LockState& lock) {
-  point(site_point(PointOp::kLock, lock.site));
+  lock_point(lock, false);
   wait_for(lock, false);
   locks_.take_shared(lock, *current_);
 }
 
 void Machine::unlock_shared(xen::LockState& lock) {
   locks_.release_shared(lock, *current_);
-  after_unlock(lock);
+  after_unlock(lock, AccessKind::kUnlockShared);
 }
 
-void Machine::after_unlock(xen::LockState& lock) {
-  if (exploring()) {
-    locks_.wake_waiters(lock);
-    if (locks_.is_driven(lock)) return cut(site_point(PointOp::kUnlock, lock.site));
-  }
-  point(site_point(PointOp::kUnlock, lock.site));
+// No point: whatever comes next is one, and nothing of others' can come to matter in between.
+void Machine::after_unlock(xen::LockState& lock, AccessKind kind) {
+  if (!exploring()) return;
+  const ObjectAccess access = lock_access(lock, kind);
+  touch(access);
+  locks_.wake_waiters(lock);
+  if (locks_.is_driven(lock)) cut(site_point(PointOp::kUnlock, lock.site, access));
 }
 
-void Machine::shared_access(xen::Site site, DomId, uint32_t, xen::SharedOp op) {
+void Machine::shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) {
   const PointOp point_op = op == xen::SharedOp::kLoad    ? PointOp::kSharedLoad
                            : op == xen::SharedOp::kStore ? PointOp::kSharedStore
                                                          : PointOp::kSharedRmw;
-  point(site_point(point_op, site));
+  const AccessKind kind = op == xen::SharedOp::kLoad ? AccessKind::kRead : AccessKind::kWrite;
+  point(site_point(point_op, site, named_access(ObjectSpace::kShared, site, dom, index, kind)));
 }
 
 }  // namespace xensim::sim

@@ -39,6 +39,8 @@ void outcome_fields(StateArchive& ar, Outcome& outcome) {
   ar("test_exit", outcome.test_exit);
   ar("trace_hash", outcome.trace_hash, kMostText);
   ar("wall_limited", outcome.wall_limited);
+  ar("stopped", outcome.stopped);
+  ar("marker_missed", outcome.marker_missed);
   ar("saved", outcome.saved);
 }
 

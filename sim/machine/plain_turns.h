@@ -1,5 +1,5 @@
-// PlainTurns: where a plain run is: whose turn comes next, in which turn something was typed, who has the processor
-// that vCPUs share where time is stolen, and whether the run is to be saved now.
+// PlainTurns: where a plain run is: which actor's turn is next, in which turn something was typed, which vCPU runs on
+// the processor that vCPUs share where time is stolen, and whether the run is to be saved now.
 #pragma once
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "models/xen/api/platform.h"
+#include "sim/machine/access.h"
 
 namespace xensim::sim {
 
@@ -34,6 +35,8 @@ struct PointKey {
   PointOp op = PointOp::kGuest;
   uint8_t number = 0;          // the site, or the hypercall's number
   const char* text = nullptr;  // static, or owned by the guest's image for the length of the run
+  // What the operation touches; of a copy of many bytes, the first 8. No object where a backend does not know it.
+  ObjectAccess access{};
 
   // A spin or a yield: another actor has to run for this one to get on.
   bool gives_way() const { return op == PointOp::kPause; }

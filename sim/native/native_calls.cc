@@ -46,17 +46,41 @@ void NativeMachine::foreign_pointer(Vcpu& vcpu, const volatile void* pointer) {
                fmt::format("a call is given {:#x}, which is not the guest's", reinterpret_cast<uint64_t>(pointer)));
 }
 
-void NativeMachine::named_point(const char* name) {
-  point({PointOp::kGuest, 0, name});
-  if (traces::EventWriter* writer = events()) {
-    const std::string_view text(name);
-    writer->write(traces::Point{std::as_bytes(std::span(text.data(), text.size()))});
+// `or` and `and` of guests, which look at no other bits than those they change (access.h of the kit).
+ObjectAccess NativeMachine::access_of(const std::byte* host, uint32_t op, uint32_t bytes, uint64_t operand) const {
+  const uint64_t bits = op == XS_OP_OR ? operand : op == XS_OP_AND ? ~operand : ~uint64_t{0};
+  return word_access(memory_.address(host), bytes, op == XS_OP_LOAD ? AccessKind::kRead : AccessKind::kWrite, bits);
+}
+
+// A point of the guest's own code: before what follows it, its interrupt may come.
+void NativeMachine::pass_point(Vcpu& vcpu, const PointKey& key) {
+  Actor& actor = *vcpu.actor;
+  // As on the software CPU, which stands in HLT, or behind a PAUSE, at points without a name.
+  const bool open = key.text != nullptr || key.op == PointOp::kHypercall;
+  for (;;) {
+    vcpu.at_point = open;
+    if (open && vcpu.hint) update_interrupt(vcpu);
+    stop_at(key);
+    vcpu.at_point = false;
+    if (!takes_interrupt(actor)) break;
+    begin_handler(actor);
+    deliver(vcpu);
+    end_handler(actor);
   }
+  set_interrupt(actor, false);
+  touch({object_of(ObjectSpace::kHandler, actor.id), kWholeObject, AccessKind::kRead});
+  touch(key.access);
+}
+
+void NativeMachine::update_interrupt(Vcpu& vcpu) {
+  const bool ready = vcpu.irq_enabled && vcpu.hint;
+  set_interrupt(*vcpu.actor, ready && core_.inspector->upcall_pending(vcpu.actor->info.vcpu));
 }
 
 // Takes upcalls as long as there are any. True: at least one was taken.
 bool NativeMachine::deliver(Vcpu& vcpu) {
   bool taken = false;
+  touch({object_of(ObjectSpace::kUpcall, vcpu.actor->id), kWholeObject, AccessKind::kRead});
   while (vcpu.irq_enabled && vcpu.hint) {
     vcpu.hint = false;
     const auto upcall = as_actor(*vcpu.actor, [&] { return api_->pending_upcall(vcpu.actor->info.vcpu); });
@@ -79,7 +103,8 @@ void NativeMachine::wait_until_runnable(Vcpu& vcpu) {
     blocked = true;
     cut({PointOp::kBlocked, 0, nullptr});
   }
-  if (blocked) as_actor(*vcpu.actor, [&] { api_->before_run(vcpu.actor->info.vcpu); });
+  if (!blocked) return;
+  as_actor(*vcpu.actor, [&] { api_->before_run(vcpu.actor->info.vcpu); });
 }
 
 void NativeMachine::stop_for_ever(Vcpu& vcpu) {
@@ -92,10 +117,14 @@ void NativeMachine::stop_for_ever(Vcpu& vcpu) {
 uint64_t NativeMachine::guest_access(Vcpu& vcpu, const char* name, uint32_t op, volatile void* addr, uint32_t bytes,
                                      uint64_t operand, uint64_t expected) {
   check_pointer(vcpu, name, 1);
-  named_point(name);
-  deliver(vcpu);
   if (op > XS_OP_AND) guest_failed(vcpu, fmt::format("there is no access {}", op));
-  std::byte* host = resolve(vcpu, addr, bytes);
+  pass_point(vcpu, {PointOp::kGuest, 0, name, access_of(resolve(vcpu, addr, bytes), op, bytes, operand)});
+  if (traces::EventWriter* writer = events()) {
+    const std::string_view text(name);
+    writer->write(traces::Point{std::as_bytes(std::span(text.data(), text.size()))});
+  }
+  // Another may have changed what the page shows.
+  std::byte* const host = resolve(vcpu, addr, bytes);
   switch (bytes) {
     case 1: return access_as<uint8_t>(host, op, operand, expected);
     case 2: return access_as<uint16_t>(host, op, operand, expected);
@@ -106,7 +135,7 @@ uint64_t NativeMachine::guest_access(Vcpu& vcpu, const char* name, uint32_t op, 
 
 uint64_t NativeMachine::guest_hypercall(Vcpu& vcpu, unsigned nr, unsigned long a0, unsigned long a1, unsigned long a2,
                                         unsigned long a3, unsigned long a4) {
-  point({PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});
+  pass_point(vcpu, {PointOp::kHypercall, static_cast<uint8_t>(nr), nullptr});
   ++outcome_.hypercalls;
   vcpu.actor->in_entry = true;
   xen::HypercallRegs regs;
@@ -139,9 +168,10 @@ void NativeMachine::guest_set_irq(Vcpu& vcpu, int enabled) {
 }
 
 void NativeMachine::guest_halt(Vcpu& vcpu) {
-  point({PointOp::kHalt, 0, nullptr});
-  vcpu.irq_enabled = true;
   const VcpuRef ref = vcpu.actor->info.vcpu;
+  // An interrupt that waits for STI and HLT comes without a halt.
+  if (!vcpu.hint || !core_.inspector->upcall_pending(ref)) pass_point(vcpu, {PointOp::kHalt, 0, nullptr});
+  vcpu.irq_enabled = true;
   if (core_.inspector->halt_unmasks(ref)) as_actor(*vcpu.actor, [&] { api_->before_halt(ref); });
   while (!deliver(vcpu)) {
     as_actor(*vcpu.actor, [&] { api_->halt(ref, true); });
@@ -151,9 +181,11 @@ void NativeMachine::guest_halt(Vcpu& vcpu) {
 }
 
 void NativeMachine::guest_pause(Vcpu& vcpu, const char* name) {
-  if (name != nullptr) check_pointer(vcpu, name, 1);
-  point({PointOp::kPause, 0, name});
-  deliver(vcpu);
+  if (name == nullptr) return pass_point(vcpu, {PointOp::kPause, 0, nullptr});
+  check_pointer(vcpu, name, 1);
+  const bool begins = std::string_view(name).ends_with(" begin");
+  if (begins) search_from_here();
+  pass_point(vcpu, {begins ? PointOp::kGuest : PointOp::kPause, 0, name});
 }
 
 void NativeMachine::guest_start_vcpu(Vcpu& vcpu, unsigned number) {
@@ -165,7 +197,7 @@ void NativeMachine::guest_start_vcpu(Vcpu& vcpu, unsigned number) {
   as_actor(*vcpu.actor, [&] { api_->wake(other.actor->info.vcpu, true); });
 }
 
-uint64_t NativeMachine::guest_clock_ns(Vcpu&) { return time().v; }
+uint64_t NativeMachine::guest_clock_ns(Vcpu&) { return look_at_clock().v; }
 
 void NativeMachine::guest_exit(Vcpu& vcpu, int reason) {
   end_domain(domains_[vcpu.actor->domain], static_cast<xen::ShutdownReason>(reason));

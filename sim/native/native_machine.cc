@@ -103,7 +103,7 @@ void NativeMachine::reset(const MachineOptions& options) {
     guests_[d].overlays.clear();
     guests_[d].holes.clear();
   }
-  for (Vcpu& vcpu : vcpus_) vcpu.irq_enabled = vcpu.hint = vcpu.started = false;
+  for (Vcpu& vcpu : vcpus_) vcpu.irq_enabled = vcpu.hint = vcpu.started = vcpu.at_point = false;
 }
 
 void NativeMachine::start_guests() {
@@ -180,11 +180,15 @@ void NativeMachine::faulted(const GuestFault& fault) {
   guest_failed(vcpu, std::move(what));
 }
 
-void NativeMachine::interrupt_hint(VcpuRef vcpu) { vcpu_of(actor_of(vcpu)).hint = true; }
+void NativeMachine::interrupt_hint(VcpuRef ref) {
+  Vcpu& vcpu = vcpu_of(actor_of(ref));
+  vcpu.hint = true;
+  if (vcpu.at_point) update_interrupt(vcpu);
+}
 
 void NativeMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t) { interrupt_hint(vcpu); }
 
-Maybe<Gpa> NativeMachine::translate(VcpuRef vcpu, Gva gva, Access) {
+Maybe<Gpa> NativeMachine::translate(VcpuRef vcpu, Gva gva, xensim::Access) {
   const Domain& domain = domain_of(vcpu.dom);
   const uint64_t gpa = gva.v - reinterpret_cast<uint64_t>(memory_.host(domain.ram));
   if (gpa >= domain.config->memory_bytes) return std::nullopt;

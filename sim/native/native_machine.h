@@ -40,7 +40,8 @@ class NativeMachine final : public Machine, private Backend, private GuestFaultC
     bool irq_enabled = false;
     bool hint = false;  // something may be deliverable
     bool started = false;
-    uint64_t ram = 0;  // where its domain's lies on the host, and how long it is
+    bool at_point = false;  // of its own code, where an interrupt can come before what follows
+    uint64_t ram = 0;       // where its domain's lies on the host, and how long it is
     uint64_t ram_bytes = 0;
   };
   struct Guest {
@@ -65,7 +66,7 @@ class NativeMachine final : public Machine, private Backend, private GuestFaultC
   void apic_timer_due(VcpuRef) override {}
 
   // Platform
-  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, xensim::Access access) override;
   void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef, const xen::VcpuStart&) override {}
   void assert_lapic_vector(VcpuRef vcpu, uint8_t vector) override;
@@ -108,8 +109,11 @@ class NativeMachine final : public Machine, private Backend, private GuestFaultC
 
   static void vcpu_entry(void* vcpu);
   void start_fiber(Vcpu& vcpu);
-  void named_point(const char* name);
+  ObjectAccess access_of(const std::byte* host, uint32_t op, uint32_t bytes, uint64_t operand) const;
+  void pass_point(Vcpu& vcpu, const PointKey& key);
   bool deliver(Vcpu& vcpu);
+  // Could it take an interrupt where it stands?
+  void update_interrupt(Vcpu& vcpu);
   void wait_until_runnable(Vcpu& vcpu);
   [[noreturn]] void stop_for_ever(Vcpu& vcpu);
   std::byte* resolve(Vcpu& vcpu, const volatile void* addr, uint32_t bytes);

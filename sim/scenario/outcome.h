@@ -54,6 +54,8 @@ struct Outcome {
   std::optional<uint32_t> test_exit;  // what a guest wrote to the test-exit port
   std::string trace_hash;             // hex; empty where nothing was hashed
   bool wall_limited = false;          // a WallLimit ended it: that is `failure`
+  bool stopped = false;               // its strategy ended it: nothing is said of how the guests would have gone on
+  bool marker_missed = false;         // no guest came to the marker where the search was to begin
   bool saved = false;                 // it ended where it was saved, as was asked for
 };
 

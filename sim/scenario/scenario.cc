@@ -55,7 +55,8 @@ void read_name(ScenarioToml& toml, const toml::table& table, std::string_view wh
 void read_machine(ScenarioToml& toml, Scenario& scenario) {
   const toml::table* table = toml.table("machine");
   if (table == nullptr) return;
-  toml.allow(*table, "machine", {"flavour", "seed", "backends", "slice", "time_limit", "checks", "engine"});
+  toml.allow(*table, "machine",
+             {"flavour", "seed", "backends", "slice", "time_limit", "checks", "engine", "explore_from"});
   toml.text(*table, "machine", "flavour", scenario.flavour);
   if (!xen::flavour_by_name(scenario.flavour)) {
     toml.complain(
@@ -68,6 +69,9 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
   std::string checks = "off";
   toml.choice(*table, "machine", "checks", {"off", "on"}, checks);
   scenario.checks = checks == "on";
+  std::string from = "start";
+  toml.choice(*table, "machine", "explore_from", {"start", "marker"}, from);
+  scenario.explore_from_marker = from == "marker";
   std::string engine = "fast";
   toml.choice(*table, "machine", "engine", {"fast", "plain"}, engine);
   if (engine == "plain") scenario.engine = EngineKind::kPlain;
@@ -93,14 +97,16 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
 void read_clock(ScenarioToml& toml, ClockConfig& clock) {
   const toml::table* table = toml.table("clock");
   if (table == nullptr) return;
-  toml.allow(*table, "clock", {"ns_per_instruction", "tsc_khz", "wallclock", "steal", "ns_per_point"});
+  toml.allow(*table, "clock", {"ns_per_instruction", "tsc_khz", "wallclock", "steal", "ns_per_spin", "stall_ns", "jump_ns"});
   toml.number(*table, "clock", "ns_per_instruction", 1, 1000, clock.ns_per_instruction);
   toml.number(*table, "clock", "tsc_khz", 1000, 10'000'000, clock.tsc_khz);
   toml.number(*table, "clock", "wallclock", 0, UINT32_MAX, clock.wallclock_s);
   std::string steal = "none";
   toml.choice(*table, "clock", "steal", {"none", "counted"}, steal);
   clock.steal = steal == "counted";
-  toml.number(*table, "clock", "ns_per_point", 1, 1'000'000, clock.ns_per_point);
+  toml.number(*table, "clock", "ns_per_spin", 1, 1'000'000, clock.ns_per_spin);
+  toml.number(*table, "clock", "stall_ns", 0, 1'000'000'000'000, clock.stall_ns);
+  toml.number(*table, "clock", "jump_ns", 0, 1'000'000'000'000, clock.jump_ns);
 }
 
 // `guest:NAME`, or a path relative to the scenario's folder.

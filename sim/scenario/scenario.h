@@ -72,7 +72,9 @@ struct ClockConfig {
   uint64_t tsc_khz = 1'000'000;          // 1'000 to 10'000'000
   uint64_t wallclock_s = 1'550'620'800;  // 2019-02-20T00:00:00Z
   bool steal = false;                    // plain runs: vCPUs that wait for their turn see stolen time
-  uint64_t ns_per_point = 100;           // exploration: virtual time that one scheduling point takes
+  uint64_t ns_per_spin = 100;            // exploration: virtual time that passes where all vCPUs only spin
+  uint64_t stall_ns = 10'000'000;        // exploration: how long all vCPUs may be kept from running while one could
+  uint64_t jump_ns = 0;                  // exploration: how far the clock may jump between two looks at it; 0: not
 };
 
 // What the run must come to; empty members are not looked at.
@@ -96,8 +98,9 @@ struct Scenario {
   EngineKind engine = EngineKind::kFast;                     // of backend soft
   std::string flavour = "xen";
   uint64_t seed = 0;
-  bool checks = false;      // every invariant after every turn, not at the end alone
-  uint64_t slice = 11'000;  // instructions a vCPU runs before another's turn, before seeding
+  bool explore_from_marker = false;  // a search begins where a guest says so, not at the start
+  bool checks = false;               // every invariant after every turn, not at the end alone
+  uint64_t slice = 11'000;           // instructions a vCPU runs before another's turn, before seeding
   VirtualNs time_limit{10'000'000'000};
   ClockConfig clock;
   std::vector<ExternalEvent> events;

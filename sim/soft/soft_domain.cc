@@ -88,7 +88,7 @@ void SoftDomain::fields(StateArchive& ar) {
   guest_->fields(ar);
   for (uint32_t v = 0; v < vcpus_.size() && ar.ok(); ++v) {
     Vcpu& vcpu = vcpus_[v];
-    XS_CHECK(!vcpu.hypercall_in_flight && vcpu.stopped_at == nullptr && vcpu.interrupted.empty());
+    XS_CHECK(!vcpu.hypercall_in_flight && !vcpu.at_point && vcpu.interrupted.empty());
     ar.open("vcpu", v);
     guest_->vcpu_fields(ar, VcpuId{v});
     ar("was_blocked", vcpu.was_blocked);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/base/cpu.h"
@@ -32,6 +33,8 @@ class SoftDomain final : public CpuClient, private DomainHost {
   void finish_entry(Actor& actor);
   void limit_slice();
   void share_turn();
+  // Something may be deliverable to the vCPU now.
+  void hinted(VcpuId vcpu);
   // Its processor goes to another vCPU.
   void preempt(VcpuId vcpu);
 
@@ -70,11 +73,17 @@ class SoftDomain final : public CpuClient, private DomainHost {
     uint64_t accounted = 0;  // instructions that are in the virtual time
     bool was_blocked = false;
     bool hypercall_in_flight = false;
-    unsigned pauses = 0;                         // PAUSEs in this turn
-    uint64_t result = 0;                         // of the hypercall
-    const pc::GuestPoint* stopped_at = nullptr;  // cut at this point; its event is still to be written
-    uint64_t stopped_instructions = 0;
-    std::vector<InterruptedPoint> interrupted;
+    unsigned pauses = 0;  // PAUSEs in this turn
+    uint64_t result = 0;  // of the hypercall
+    // Of an exploration: where it stands.
+    bool at_point = false;  // before an operation that it has announced
+    PointKey key;
+    const pc::GuestPoint* stopped_at = nullptr;  // the same, where it has a name; its event is still to be written
+    bool passes_hypercall = false;               // its next VMCALL was announced
+    bool open = false;                           // IF was set there
+    bool held = false;                           // it was chosen to go on, and its interrupt not: until its next point
+    bool withheld = false;                       // the CPU has asked meanwhile
+    std::vector<InterruptedPoint> interrupted;   // the handler of the last one is under way
   };
 
   SoftDomain(BackendHost machine, Domain& domain, x86::HostFrames& frames);
@@ -110,6 +119,14 @@ class SoftDomain final : public CpuClient, private DomainHost {
   bool go_on_with_hypercall(Vcpu& vcpu);
   const pc::GuestPoint* find_point(Gva rip) const;
   void write_point_event(const pc::GuestPoint& point);
+  static bool has_suffix(const pc::GuestPoint& point, std::string_view suffix);
+  bool stops_at(Vcpu& vcpu, const PointKey& key);
+  void leave_point(Vcpu& vcpu);
+  void pass_point(Vcpu& vcpu);
+  bool begin_interrupt(Vcpu& vcpu);
+  bool has_returned(Vcpu& vcpu, uint64_t rip);
+  void let_interrupts_in(Vcpu& vcpu);
+  bool has_interrupt(Vcpu& vcpu);
 
   const BackendHost machine_;
   Domain& domain_;

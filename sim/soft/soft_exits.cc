@@ -1,5 +1,6 @@
 // What a vCPU asks for inside its slice: its instructions so far are in the virtual time before the guest is asked.
 #include <algorithm>
+#include <utility>
 
 #include "sim/soft/soft_domain.h"
 
@@ -63,20 +64,18 @@ void SoftDomain::halting(VcpuId vcpu) {
 
 uint64_t SoftDomain::rdtsc(VcpuId vcpu) {
   sync(vcpu);
+  if (machine_.exploring()) machine_.look_at_clock();
   return machine_.tsc();
 }
 
 std::optional<uint8_t> SoftDomain::acknowledge_interrupt(VcpuId vcpu) {
   sync(vcpu);
-  const auto vector = guest_->acknowledge_interrupt(vcpu);
-  if (!vector) return std::nullopt;
   Vcpu& self = state(vcpu);
-  if (self.stopped_at != nullptr && self.stopped_instructions == cpu_->instructions(vcpu)) {
-    const CpuRegs regs = cpu_->regs(vcpu);
-    self.interrupted.push_back({regs.rip, regs.gpr[kRsp]});
+  if (self.held) {
+    self.withheld = true;
+    return std::nullopt;
   }
-  self.stopped_at = nullptr;
-  return vector;
+  return guest_->acknowledge_interrupt(vcpu);
 }
 
 // --- hypercalls
@@ -86,7 +85,6 @@ void SoftDomain::hypercall_entry(void* pointer) {
   SoftDomain& domain = *self.domain;
   const VcpuId vcpu = self.actor->info.vcpu.vcpu;
   const xen::HypercallRegs regs = domain.guest_->hypercall_regs(vcpu);
-  domain.machine_.point({PointOp::kHypercall, static_cast<uint8_t>(regs.nr), nullptr});
   self.actor->in_entry = true;
   self.result = domain.guest_->hypercall(vcpu, regs);
   self.actor->in_entry = false;
@@ -97,6 +95,13 @@ CpuAction SoftDomain::hypercall(VcpuId vcpu) {
   sync(vcpu);
   if (guest_->serve_viridian_call(vcpu)) return CpuAction::kContinue;
   Vcpu& self = state(vcpu);
+  if (machine_.exploring() && !std::exchange(self.passes_hypercall, false)) {
+    has_returned(self, cpu_->regs(vcpu).rip);
+    const auto number = static_cast<uint8_t>(guest_->hypercall_regs(vcpu).nr);
+    if (stops_at(self, {PointOp::kHypercall, number, nullptr})) return CpuAction::kSuspend;
+    self.passes_hypercall = false;
+  }
+  let_interrupts_in(self);
   machine_.count_hypercall();
   self.actor->fiber->start(&SoftDomain::hypercall_entry, &self);
   if (!machine_.resume(*self.actor)) {
@@ -131,28 +136,96 @@ const pc::GuestPoint* SoftDomain::find_point(Gva rip) const {
   return found == points_.end() || found->address != rip ? nullptr : &*found;
 }
 
+// How a point's name ends says what it is (access.h of the kit).
+bool SoftDomain::has_suffix(const pc::GuestPoint& point, std::string_view suffix) {
+  const std::string& name = point.name;
+  return name.size() >= suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
 CpuAction SoftDomain::point(VcpuId vcpu, Gva rip) {
   Vcpu& self = state(vcpu);
   const pc::GuestPoint* const found = find_point(rip);
   if (found == nullptr) return CpuAction::kContinue;
-  self.stopped_at = nullptr;
-  if (!self.interrupted.empty() && self.interrupted.back().rip == rip.v &&
-      self.interrupted.back().rsp == cpu_->gpr(vcpu, kRsp)) {
-    self.interrupted.pop_back();
-    return CpuAction::kContinue;
-  }
-  static constexpr std::string_view kPauseSuffix = " pause";
-  const std::string& name = found->name;
-  const bool pause = name.size() > kPauseSuffix.size() &&
-                     name.compare(name.size() - kPauseSuffix.size(), kPauseSuffix.size(), kPauseSuffix) == 0;
-  const PointKey key{pause ? PointOp::kPause : PointOp::kGuest, 0, name.c_str()};
+  has_returned(self, rip.v);
+  self.stopped_at = found;
+  // Which memory it touches is not known here.
+  const AccessKind kind = has_suffix(*found, " load") ? AccessKind::kRead : AccessKind::kWrite;
+  const bool pause = has_suffix(*found, " pause"), begins = has_suffix(*found, " begin");
+  if (begins) machine_.search_from_here();
+  const ObjectAccess access{0, kWholeObject, pause || begins ? AccessKind::kRead : kind};
+  return stops_at(self, {pause ? PointOp::kPause : PointOp::kGuest, 0, found->name.c_str(), access})
+             ? CpuAction::kSuspend
+             : CpuAction::kContinue;
+}
+
+// The vCPU is at a point: true, its turn ends there.
+bool SoftDomain::stops_at(Vcpu& self, const PointKey& key) {
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  let_interrupts_in(self);
+  self.key = key;
+  self.at_point = true;
+  self.open = (cpu_->regs(vcpu).rflags & kRflagsIf) != 0;
+  hinted(vcpu);
   if (machine_.decide(key)) {
     self.actor->at = key.op;
-    self.stopped_at = found;
-    return CpuAction::kSuspend;
+    return true;
   }
-  write_point_event(*found);
-  return CpuAction::kContinue;
+  pass_point(self);
+  return false;
+}
+
+void SoftDomain::leave_point(Vcpu& self) {
+  self.at_point = false;
+  self.stopped_at = nullptr;
+  machine_.set_interrupt(*self.actor, false);
+}
+
+// The operation at the point is next; its interrupt waits for the next point, as it was not chosen.
+void SoftDomain::pass_point(Vcpu& self) {
+  if (self.stopped_at != nullptr) write_point_event(*self.stopped_at);
+  self.passes_hypercall = self.key.op == PointOp::kHypercall;
+  self.held = self.open;
+  leave_point(self);
+  machine_.touch({object_of(ObjectSpace::kHandler, self.actor->id), kWholeObject, AccessKind::kRead});
+  machine_.touch(self.key.access);
+}
+
+// It was chosen as its interrupt. false: there is none any more, and another choice was made.
+bool SoftDomain::begin_interrupt(Vcpu& self) {
+  const VcpuId vcpu = self.actor->info.vcpu.vcpu;
+  machine_.begin_handler(*self.actor);
+  if (!has_interrupt(self)) {
+    machine_.end_handler(*self.actor);
+    machine_.decide(self.key);
+    return false;
+  }
+  leave_point(self);
+  const CpuRegs regs = cpu_->regs(vcpu);
+  self.interrupted.push_back({regs.rip, regs.gpr[kRsp]});
+  cpu_->raise_interrupt(vcpu);
+  return true;
+}
+
+// Has the handler that was taken at a point come back there?
+bool SoftDomain::has_returned(Vcpu& self, uint64_t rip) {
+  if (self.interrupted.empty()) return false;
+  const InterruptedPoint& last = self.interrupted.back();
+  if (last.rip != rip || last.rsp != cpu_->gpr(self.actor->info.vcpu.vcpu, kRsp)) return false;
+  self.interrupted.pop_back();
+  machine_.end_handler(*self.actor);
+  return true;
+}
+
+void SoftDomain::let_interrupts_in(Vcpu& self) {
+  self.held = false;
+  if (std::exchange(self.withheld, false)) cpu_->raise_interrupt(self.actor->info.vcpu.vcpu);
+}
+
+bool SoftDomain::has_interrupt(Vcpu& self) { return self.open && guest_->has_interrupt(self.actor->info.vcpu.vcpu); }
+
+void SoftDomain::hinted(VcpuId vcpu) {
+  Vcpu& self = state(vcpu);
+  if (self.at_point) machine_.set_interrupt(*self.actor, has_interrupt(self));
 }
 
 void SoftDomain::write_point_event(const pc::GuestPoint& point) {

@@ -72,7 +72,10 @@ void SoftMachine::guest_fields(StateArchive& ar) {
 
 void SoftMachine::run_vcpu(Actor& actor) { soft_of(actor.info.vcpu).run(actor); }
 void SoftMachine::finish_entry(Actor& actor) { soft_of(actor.info.vcpu).finish_entry(actor); }
-void SoftMachine::interrupt_hint(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu); }
+void SoftMachine::interrupt_hint(VcpuRef vcpu) {
+  soft_of(vcpu).cpu().raise_interrupt(vcpu.vcpu);
+  soft_of(vcpu).hinted(vcpu.vcpu);
+}
 void SoftMachine::apic_timer_due(VcpuRef vcpu) { soft_of(vcpu).guest().timer_expired(vcpu.vcpu.v); }
 
 // Whole guests say what they left behind, so that equal traces are equal memories too.
@@ -146,7 +149,7 @@ void SoftMachine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
   frames_.changed(memory_.host(to), bytes);
 }
 
-Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, Access access) {
+Maybe<Gpa> SoftMachine::translate(VcpuRef vcpu, Gva gva, xensim::Access access) {
   return soft_of(vcpu).cpu().translate(vcpu.vcpu, gva, access);
 }
 
@@ -169,6 +172,7 @@ void SoftMachine::end_turn(VcpuRef vcpu) { soft_of(vcpu).cpu().request_stop(); }
 void SoftMachine::inject_nmi(VcpuRef vcpu) { soft_of(vcpu).cpu().raise_nmi(vcpu.vcpu); }
 void SoftMachine::assert_lapic_vector(VcpuRef vcpu, uint8_t vector) {
   soft_of(vcpu).guest().assert_vector(vcpu.vcpu, vector);
+  soft_of(vcpu).hinted(vcpu.vcpu);
 }
 bool SoftMachine::lapic_enabled(VcpuRef vcpu) { return soft_of(vcpu).guest().lapic_enabled(vcpu.vcpu); }
 

@@ -59,7 +59,7 @@ class SoftMachine final : public Machine, private Backend {
   uint64_t rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) override;
   void write(xen::Site site, Maddr to, std::span<const std::byte> from) override;
   void copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) override;
-  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, Access access) override;
+  Maybe<Gpa> translate(VcpuRef vcpu, Gva gva, xensim::Access access) override;
   void set_mapping(DomId dom, Gfn gfn, Maybe<Mfn> frame, bool writable) override;
   void start_vcpu(VcpuRef vcpu, const xen::VcpuStart& start) override;
   void inject_nmi(VcpuRef vcpu) override;

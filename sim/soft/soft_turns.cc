@@ -70,9 +70,12 @@ void SoftDomain::run(Actor& actor) {
     machine_.core().before_run(ref(vcpu));
   }
   if (guest_->halted(vcpu) && !guest_->leave_halt(vcpu)) return after_halt(self);
-  if (self.stopped_at != nullptr) {
-    write_point_event(*self.stopped_at);
-    self.stopped_instructions = cpu_->instructions(vcpu);
+  if (self.at_point) {
+    if (!machine_.takes_interrupt(actor)) {
+      pass_point(self);
+    } else if (!begin_interrupt(self)) {
+      return;
+    }
   }
   running_ = true;
   running_vcpu_ = vcpu;
@@ -100,6 +103,7 @@ void SoftDomain::handle_exit(Vcpu& self, CpuExit exit) {
       if (machine_.exploring()) machine_.decide({PointOp::kPause, 0, nullptr});
       return;
     case CpuExit::kHalt:
+      let_interrupts_in(self);
       guest_->enter_halt(vcpu);
       if (machine_.exploring() && machine_.decide({PointOp::kHalt, 0, nullptr})) return;
       return after_halt(self);
@@ -141,6 +145,7 @@ CpuAction SoftDomain::pause(VcpuId vcpu) {
   sync(vcpu);
   if (!machine_.exploring()) return ends_turn(state(vcpu)) ? CpuAction::kSuspend : CpuAction::kContinue;
   if (find_point(Gva{cpu_->regs(vcpu).rip}) != nullptr) return CpuAction::kContinue;  // point() has dealt with it
+  let_interrupts_in(state(vcpu));
   const PointKey key{PointOp::kPause, 0, nullptr};
   if (!machine_.decide(key)) return CpuAction::kContinue;
   state(vcpu).actor->at = key.op;

@@ -175,7 +175,7 @@ TEST_CASE("a bad schedule is refused with the reason") {
   check_refused({"run", scenario, "--schedule", scratch_file("garbage.schedule", "let the first be the last\n")},
                 "garbage.schedule");
   check_refused({"run", scenario, "--schedule",
-                 scratch_file("stale.schedule", "# xensim schedule 1\nscenario: poller\nhash: 0000000000000000\n")},
+                 scratch_file("stale.schedule", "# xensim schedule 2\nscenario: poller\nhash: 0000000000000000\n")},
                 "stale");
 }
 

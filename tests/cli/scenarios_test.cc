@@ -174,6 +174,19 @@ TEST_CASE("a page used anew under a backend that mapped it is found, on both bac
         20000);
 }
 
+// The engine's memory changes between two turns of its vCPU then.
+TEST_CASE("a vCPU of the software CPU is stopped inside a hypercall that moves its memory") {
+  const std::string scenario = kScenarios + "/races/end_access.toml";
+  run_json({"explore", scenario, "--schedule", "moves.schedule"}, 1);
+  std::string text = read_text(scratch_folder() + "/moves.schedule");
+  text.erase(text.find("\nd") + 1);  // the decisions
+  const std::string schedule = scratch_file("moves.schedule", text + "d1v0 @ \"lock p2m_lock\" #1 -> d2v0\n");
+  for (const char* engine : {"plain", "fast"}) {
+    CHECK(run_json({"run", scenario, "--backend", "soft", "--engine", engine, "--schedule", schedule}, 0)["result"] ==
+          "pass");
+  }
+}
+
 TEST_CASE("the poller is lost under flavour kvm and never under xen") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   CHECK(run_json({"explore", scenario, "--flavour", "kvm"}, 1)["result"] == "fail");
@@ -189,7 +202,7 @@ TEST_CASE("explore reports the same whatever the number of jobs") {
     if (status == 1) object["schedule_text"] = read_text(scratch_folder() + "/jobs.schedule");
     return without_times(object);
   };
-  for (const char* strategy : {"random", "pct"}) {
+  for (const char* strategy : {"random", "pct", "pos"}) {
     const json alone = report("/races/evtchn_affinity.toml", "1", strategy, 1);
     for (const char* jobs : {"2", "3", "7"}) CHECK(report("/races/evtchn_affinity.toml", jobs, strategy, 1) == alone);
   }

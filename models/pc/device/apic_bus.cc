@@ -1,4 +1,4 @@
-// Who hears an IPI.
+// The destinations of an IPI.
 #include "models/pc/device/apic_bus.h"
 
 #include "models/pc/device/local_apic.h"

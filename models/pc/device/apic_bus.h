@@ -1,4 +1,4 @@
-// The bus between the local APICs of one domain: who hears an inter-processor interrupt.
+// The bus between the local APICs of one domain: which of them an inter-processor interrupt reaches.
 //
 // Destinations are asked in the order in which they were attached (vCPU order), so delivery is deterministic.
 #pragma once

@@ -1,4 +1,4 @@
-// The register side of the local APIC: which exist, who may read and write them, reserved bits (SDM tables 11-1 and
+// The register side of the local APIC: which exist, which may be read and written, reserved bits (SDM tables 11-1 and
 // 11-6).
 #include "models/pc/device/local_apic.h"
 

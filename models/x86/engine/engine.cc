@@ -132,15 +132,13 @@ void Engine::drop_code(uint64_t gpa, uint64_t bytes) {
 }
 
 // TranslationBlocks are found by ram_addr, which the next RAM that is mapped gets anew: those made from what goes must
-// go too. uc_mem_unmap drops them by virtual address, as above.
-void Engine::unmap(uint64_t gpa, uint64_t bytes, bool code) {
-  if (code) {
-    scratch_.save(uc_);
-    pristine_.restore(uc_);
-    flush_tlb();
-  }
+// go too. uc_mem_unmap drops them by virtual address, as above; and where the address has no translation, the fault
+// that it meets would be delivered to the guest when it runs next.
+void Engine::unmap(uint64_t gpa, uint64_t bytes) {
+  scratch_.save(uc_);
+  pristine_.restore(uc_);
+  flush_tlb();
   XS_CHECK(uc_mem_unmap(uc_, gpa, bytes) == UC_ERR_OK);
-  if (!code) return;
   scratch_.restore(uc_);
   flush_tlb();
 }

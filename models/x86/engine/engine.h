@@ -96,8 +96,8 @@ class Engine {
   void flush_code();
   // Drops translations made from guest-physical [gpa, gpa + bytes), within one page of RAM. Costs a TLB flush.
   void drop_code(uint64_t gpa, uint64_t bytes);
-  // Unmaps whole pages of guest-physical memory; `code`: there may be translations made from them.
-  void unmap(uint64_t gpa, uint64_t bytes, bool code);
+  // Unmaps whole pages of guest-physical memory.
+  void unmap(uint64_t gpa, uint64_t bytes);
 
  private:
   explicit Engine(uc_engine* uc) : uc_(uc) {}

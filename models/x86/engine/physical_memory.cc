@@ -98,12 +98,6 @@ void PhysicalMemory::each_code_page(uint64_t gpa, uint64_t end, Visit&& visit) c
   }
 }
 
-bool PhysicalMemory::any_code(uint64_t gpa, uint64_t end) const {
-  bool any = false;
-  each_code_page(gpa, end, [&](uint64_t) { any = true; });
-  return any;
-}
-
 void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
   for (auto it = regions_.begin(); it != regions_.end();) {
     const auto next = std::next(it);
@@ -114,7 +108,7 @@ void PhysicalMemory::drop_holes(uint64_t begin, uint64_t end) {
 
 void PhysicalMemory::erase(Regions::iterator it) {
   if (it->second.hook) must(uc_hook_del(engine_.get(), it->second.hook));
-  engine_.unmap(it->first, it->second.end - it->first, it->second.host && any_code(it->first, it->second.end));
+  engine_.unmap(it->first, it->second.end - it->first);
   if (it->second.kind == Kind::kOpenBus) --open_bus_;
   regions_.erase(it);
   last_ = nullptr;

@@ -110,7 +110,6 @@ class PhysicalMemory {
   // Each page of [gpa, end) that has held code.
   template <class Visit>
   void each_code_page(uint64_t gpa, uint64_t end, Visit&& visit) const;
-  bool any_code(uint64_t gpa, uint64_t end) const;
   Status check_free(uint64_t gpa, uint64_t bytes) const;
   void watch_holes();
   void drop_holes(uint64_t begin, uint64_t end);

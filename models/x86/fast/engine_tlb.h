@@ -27,7 +27,7 @@ namespace xensim::x86 {
 
 class EngineTlb {
  public:
-  // Whose access it is, by which the engine has tables of their own.
+  // The access's mmu_idx: the engine has a table for each.
   enum Use : unsigned { kKernel, kUser, kKernelWithoutSmap };
   struct Entry {
     uint64_t read, write, code;  // the page's address and flags; all ones: not so

@@ -10,7 +10,9 @@
  *   XS_CMPXCHG(p, old, new)                  atomic, gives the value found; it has stored if that equals old
  *   XS_OR(p, v), XS_AND(p, v)                atomic, give nothing
  *   XS_TEST_AND_SET_BIT(nr, base), XS_TEST_AND_CLEAR_BIT(nr, base)    atomic on a bitmap of words, give the old bit
- *   xs_pause()                               PAUSE, a point too */
+ *   xs_pause()                               PAUSE, a point too
+ *   xs_explore_begin()                       where a search begins, in scenarios with explore_from = "marker": all before it runs
+ *                                            in one way. All vCPUs that are to race should stand ready. Does nothing else. */
 #ifndef XENSIM_GUEST_KIT_ACCESS_H_
 #define XENSIM_GUEST_KIT_ACCESS_H_
 
@@ -101,6 +103,7 @@
 #define XS_TEST_AND_CLEAR_BIT(nr, base) XS_BIT_("btr", "and", nr, base)
 
 #define xs_pause() __asm__ volatile("771:\tpause\n\t" XS_RECORD("pause") : : : "memory")
+#define xs_explore_begin() __asm__ volatile("771:\tnop\n\t" XS_RECORD("begin") : : : "memory")
 
 #else /* XENSIM_NATIVE */
 
@@ -136,6 +139,7 @@ void xs_native_pause(const char* point_name);
 #define XS_TEST_AND_CLEAR_BIT(nr, base) XS_BIT_("and", XS_OP_AND, nr, base, ~xs_bit_)
 
 #define xs_pause() xs_native_pause(XS_POINT("pause"))
+#define xs_explore_begin() xs_native_pause(XS_POINT("begin"))
 
 #endif
 

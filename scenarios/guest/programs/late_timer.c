@@ -1,7 +1,7 @@
 /* A timer that is set too late (corpus entry B-X24; Xen before commit 19c6cbd90965). The guest reads the clock, works out a deadline
  * and asks for it with VCPU_SSHOTTMR_future.
  *   1. The guest reads the time and adds its delta.
- *   2. It is held up: another vCPU, or the host, takes its turn.
+ *   2. It is held up by the host, or by another vCPU: time passes.
  *   3. The hypercall: the deadline is past. With the flag Xen answered -ETIME and sent no event.
  *   4. The guest tries again with twice the delta, as often as Linux did, and then gives up: its clock event is dead.
  * Since then a late timer sends its event at once, flag or not.
@@ -20,7 +20,10 @@ static void on_timer(evtchn_port_t which) {
 
 static void work(unsigned vcpu) {
   (void)vcpu;
-  for (;;) XS_FETCH_ADD(&busy, 1);
+  for (;;) {
+    XS_FETCH_ADD(&busy, 1);
+    xs_pause();
+  }
 }
 
 /* As Linux' clockevents_program_min_delta(). */

@@ -15,7 +15,7 @@ class RandomStrategy final : public Strategy {
 
   unsigned choose(const Choice& choice) override {
     uint64_t candidates = choice.runnable;
-    // Who spins would only spin again.
+    // A spinning actor would only spin again.
     const uint64_t current = uint64_t{1} << choice.current;
     if (choice.key.gives_way() && candidates != current) candidates &= ~current;
     // Drawn at the point before: what goes on waits for the choice, and the next number for nothing.

@@ -14,7 +14,7 @@ namespace xensim::sim {
 
 namespace {
 
-constexpr std::string_view kMagic = "# xensim schedule 1";
+constexpr std::string_view kMagic = "# xensim schedule 2";
 
 // `d1v1 @ "name" #2 -> d1v0`; false: not of that form.
 bool parse_decision(std::string_view line, Decision& decision) {

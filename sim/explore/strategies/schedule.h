@@ -1,12 +1,14 @@
 // Schedule: the decisions that make one execution of a scenario, as text that can be read and edited.
 //
-//   # xensim schedule 1
+//   # xensim schedule 2
 //   scenario: poller
 //   hash: 6b1f0c...            of the scenario's text and images
 //   d1v1 @ "rmw poll_mask" #1 -> d1v0
 //
-// A line: when actor d1v1 is for the first time at the point of that name, d1v0 goes on. Where no line says otherwise
-// an actor goes on until it blocks or spins, then the next one in order.
+// A line: when actor d1v1 is for the first time at the point of that name, the lane d1v0 goes on (strategy.h: d1v0.irq
+// is its interrupt, clock lets time jump to what is due). Where no line says otherwise an actor goes on until it blocks
+// or spins, then the next one in order; interrupts are taken as they come; time moves where nothing else can.
+// Version 1 was of a clock that moved at each point.
 #pragma once
 
 #include <cstdint>

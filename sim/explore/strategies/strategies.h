@@ -1,4 +1,4 @@
-// The strategies there are, by name, and those that take a schedule.
+// The strategies there are (registry.h has them by name), and those that take a schedule.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,10 @@ std::unique_ptr<Strategy> make_random(uint64_t seed);
 // first `length` the running actor falls below all others. Finds a bug of that depth with probability at least
 // 1/(actors * length^(depth-1)).
 std::unique_ptr<Strategy> make_pct(uint64_t seed, unsigned depth, uint64_t length);
+// Partial order sampling (Yuan, Yang, Gu, CAV 2018): each pending operation has a random priority, the highest runs;
+// the actor that ran, and all whose pending operation conflicts with what ran, draw anew. Orders of operations that do
+// not conflict are not told apart, so that each order that matters is hit more often.
+std::unique_ptr<Strategy> make_pos(uint64_t seed);
 // What a plain run does: turns of a seeded number of points.
 std::unique_ptr<Strategy> make_round_robin(uint64_t seed);
 

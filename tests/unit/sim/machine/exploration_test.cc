@@ -56,10 +56,10 @@ TEST_CASE("points are counted by actor and name where the strategy wants it") {
   exploration.decide(at(3, 1));
   exploration.decide(at(4, 2));
   const PointKey blocked{PointOp::kBlocked, 0, nullptr};
-  exploration.decide_blocked(at(4, 2, blocked), true);
-  exploration.decide_blocked(at(4, 2, blocked), true);
-  exploration.decide_blocked(at(4, 0, blocked), false);
-  CHECK(second.occurrences == std::vector<uint64_t>{1, 1, 2, 1, 1, 2, 0});
+  exploration.decide(at(4, 2, blocked));
+  exploration.decide(at(4, irq_lane(2), blocked));  // the same actor's
+  exploration.decide(at(4, kClockLane, blocked));
+  CHECK(second.occurrences == std::vector<uint64_t>{1, 1, 2, 1, 1, 2, 1});
 }
 
 TEST_CASE("after its points the schedule is fair, and after as many again the run is over") {
@@ -78,9 +78,38 @@ TEST_CASE("after its points the schedule is fair, and after as many again the ru
   CHECK_FALSE(exploration.spent(5));
   CHECK(exploration.spent(6));
   CHECK(exploration.decide(at(6, 1)));
-  CHECK(exploration.next() == 0);  // the machine
+  CHECK(exploration.next() == kStopRun);
   exploration.reset(&second, 3);
   CHECK_FALSE(exploration.fair());
+}
+
+TEST_CASE("a strategy that wants footprints has that of the step that ended, and the last one's at the end") {
+  struct Footprints final : Strategy {
+    unsigned choose(const Choice& choice) override {
+      seen.emplace_back(choice.footprint.begin(), choice.footprint.end());
+      return 3;
+    }
+    bool wants_footprints() const override { return true; }
+    void run_ended(std::span<const ObjectAccess> footprint) override {
+      seen.emplace_back(footprint.begin(), footprint.end());
+    }
+    std::vector<std::vector<ObjectAccess>> seen;
+  } strategy;
+  const ObjectAccess word = word_access(Maddr{20}, 4, AccessKind::kWrite, 0x10);
+  const ObjectAccess goes_on{object_of(ObjectSpace::kVcpu, 3), kWholeObject, AccessKind::kRead};
+  Exploration exploration;
+  exploration.reset(&strategy, 10);
+  CHECK(exploration.collects());
+  exploration.touched(word);
+  exploration.begin();  // before the first step
+  exploration.decide(at(1, 2));
+  exploration.touched(word);
+  exploration.decide(at(2, 3));
+  exploration.end();
+  REQUIRE(strategy.seen.size() == 3);
+  CHECK(strategy.seen[0].empty());
+  CHECK(strategy.seen[1] == std::vector<ObjectAccess>{goes_on, word});
+  CHECK(strategy.seen[2] == std::vector<ObjectAccess>{goes_on});
 }
 
 TEST_CASE("another strategy takes over, in an exploration alone") {

@@ -26,7 +26,7 @@ struct Fixture {
 
 TEST_CASE_FIXTURE(Fixture, "a writer holds a lock alone") {
   CHECK(Locks::is_free(lock, true));
-  Locks::take(lock, actors[1]);
+  locks.take(lock, actors[1]);
   CHECK_FALSE(Locks::is_free(lock, true));
   CHECK_FALSE(Locks::is_free(lock, false));
   CHECK(Locks::is_writer(lock, actors[1]));
@@ -34,7 +34,7 @@ TEST_CASE_FIXTURE(Fixture, "a writer holds a lock alone") {
   CHECK(&locks.holder(lock) == &actors[1]);
   Locks::release(lock);
   CHECK(Locks::is_free(lock, true));
-  Locks::take(lock, actors[0]);
+  locks.take(lock, actors[0]);
   CHECK(Locks::is_writer(lock, actors[0]));
 }
 
@@ -61,8 +61,8 @@ TEST_CASE_FIXTURE(Fixture, "nobody releases what is not held, and nobody holds a
 }
 
 TEST_CASE_FIXTURE(Fixture, "those that wait cannot go on until their own lock is free") {
-  Locks::take(lock, actors[0]);
-  Locks::take(other, actors[0]);
+  locks.take(lock, actors[0]);
+  locks.take(other, actors[0]);
   locks.wait(actors[1], lock);
   locks.wait(actors[2], other);
   CHECK(actors.runnable() == 0b001);
@@ -102,3 +102,26 @@ TEST_CASE_FIXTURE(Fixture, "a lock that is driven gives back the one before") {
 }
 
 }  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "those whose next operation is a lock cannot go on while it is held against them") {
+  locks.want(actors[0], lock, true);
+  locks.want(actors[1], lock, false);
+  CHECK(actors.runnable() == 0b111);
+  locks.take_shared(lock, actors[2]);
+  CHECK(actors.runnable() == 0b110);  // a reader could come in, a writer not
+  locks.release_shared(lock, actors[2]);
+  locks.wake_waiters(lock);
+  CHECK(actors.runnable() == 0b111);
+  locks.wants_no_more(actors[0]);
+  locks.take(lock, actors[0]);
+  CHECK(actors.runnable() == 0b101);
+  locks.want(actors[2], lock, true);  // held already
+  CHECK(actors.runnable() == 0b001);
+  Locks::release(lock);
+  locks.wake_waiters(lock);
+  CHECK(actors.runnable() == 0b111);
+  locks.wants_no_more(actors[1]);
+  locks.wants_no_more(actors[2]);
+  locks.take(lock, actors[1]);
+  CHECK(actors.runnable() == 0b111);
+}

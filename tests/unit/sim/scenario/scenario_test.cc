@@ -72,7 +72,7 @@ time_limit = "5ms"
 ns_per_instruction = 2
 tsc_khz = 2_000_000
 wallclock = 1000
-ns_per_point = 10
+ns_per_spin = 10
 [[guest]]
 name = "a"
 image = "guest:g"
@@ -105,7 +105,7 @@ TEST_CASE("every key of a scenario is read") {
   CHECK(scenario->clock.ns_per_instruction == 2);
   CHECK(scenario->clock.tsc_khz == 2'000'000);
   CHECK(scenario->clock.wallclock_s == 1000);
-  CHECK(scenario->clock.ns_per_point == 10);
+  CHECK(scenario->clock.ns_per_spin == 10);
   REQUIRE(scenario->guests.size() == 2);
   CHECK(scenario->guests[0].name == "a");
   CHECK(scenario->guests[0].image == folder.file("g.elf"));
@@ -310,7 +310,7 @@ TEST_CASE("an override that is wrong is named") {
   CHECK(error("guest.image.x", "2") == "--set guest.image.x=2: nothing lies below a single value");
   CHECK(error("machine.sed", "2") ==
         "x.toml: --set machine.sed=2: machine.sed: unknown key (flavour, seed, backends, slice, time_limit, checks, "
-        "engine)");
+        "engine, explore_from)");
   CHECK(error("machine.backends", "[\"hard\"]")
             .starts_with("x.toml: --set machine.backends=[\"hard\"]: machine.backends: "));
   // A value cannot smuggle in a second key.

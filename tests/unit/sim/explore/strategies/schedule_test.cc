@@ -45,7 +45,7 @@ TEST_CASE("a malformed schedule is refused with file and line") {
   const Case cases[] = {
       {"", "file: is empty"},
       {"hello\n", "file:1: is not a schedule"},
-      {"# xensim schedule 2\n", "file:1: is not a schedule"},
+      {"# xensim schedule 1\n", "file:1: is not a schedule"},
       {good + "d1v1 at x\n", "file:6: a decision has the form"},
       {good + "d1v1 @ \"x\" #0 -> d1v0\n", "file:6: a decision has the form"},
       {good + "d1v1 @ \"x\" #1x -> d1v0\n", "file:6: a decision has the form"},
