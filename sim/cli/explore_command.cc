@@ -1,6 +1,8 @@
 // xensim explore: many schedules of one scenario; the first that fails is shrunk, recorded and drawn.
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "sim/cli/commands.h"
 #include "sim/cli/paths.h"
 #include "sim/cli/scenario_options.h"
@@ -28,9 +30,17 @@ class ExploreCommand final : public Command {
     app.add_option("--depth", explore_.depth, "pct: how many ordering constraints the bug has")
         ->check(whole_number())
         ->check(CLI::Range(1, 64));
-    app.add_option("--schedules", explore_.schedules, "to try, at most")
+    CLI::Option* const exhaustive = app.add_flag(
+        "--exhaustive", exhaustive_,
+        "all schedules, but for those that differ in the order of steps that do not conflict; native backend");
+    exhaustive->excludes("--strategy")->excludes("--depth");
+    app.add_option("--preemptions", preemptions_, "exhaustive: only schedules with at most so many preemptions")
+        ->needs(exhaustive)
         ->check(whole_number())
-        ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
+        ->check(CLI::Range(0, 1000));
+    schedules_ = app.add_option("--schedules", explore_.schedules, "to try, at most; exhaustive: as many as it takes")
+                     ->check(whole_number())
+                     ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
     app.add_option("--jobs", explore_.jobs, "processes that run them; what is found does not depend on it")
         ->type_name("N")
         ->check(whole_number())
@@ -43,7 +53,8 @@ class ExploreCommand final : public Command {
         app.add_option("--from-snapshot", from_, "every schedule begins at this saved machine")->type_name("FILE");
     app.get_option("scenario")->required(false);
     // A snapshot has them all; a trace begins with its machine.
-    for (const char* name : {"--backend", "--vcpus", "--memory", "--flavour", "--time-limit", "--set", "--record"}) {
+    for (const char* name :
+         {"--exhaustive", "--backend", "--vcpus", "--memory", "--flavour", "--time-limit", "--set", "--record"}) {
       from->excludes(app.get_option(name));
     }
   }
@@ -61,8 +72,10 @@ class ExploreCommand final : public Command {
     explore_.backend = chosen.backend;
     explore_.seed = chosen.seed;
     if (!opened) explore_.trace_path = record_.empty() ? chosen.scenario.name + ".trace" : record_;
+    XS_TRY_STATUS(choose_exhaustive(chosen));
     explore_.on_progress = [&](uint64_t tried) {
-      output.progress(fmt::format("{} of {} schedules", tried, explore_.schedules));
+      output.progress(explore_.exhaustive ? fmt::format("{} runs", tried)
+                                          : fmt::format("{} of {} schedules", tried, explore_.schedules));
     };
     XS_TRY(const auto found, explore(chosen.scenario, explore_));
 
@@ -78,6 +91,7 @@ class ExploreCommand final : public Command {
       limited.reproduce = reproduce_search(chosen);
       return limited;
     }
+    if (found.exhaustive && !found.failure) return tell_exhaustive(output, chosen.scenario, found, std::move(report));
     if (!found.failure) {
       output.print(
           fmt::format("{}: no failure in {} schedules ({} scheduling points); strategy {}, backend {}, seed {}",
@@ -112,8 +126,51 @@ class ExploreCommand final : public Command {
     const std::string subject = from_.empty()
                                     ? reproduce_words(options_, chosen)
                                     : fmt::format(" --from-snapshot {} --seed {}", shell_word(from_), chosen.seed);
+    if (exhaustive_) {
+      return fmt::format("xensim explore{} --exhaustive{} --wall-limit {}", subject,
+                         preemptions_ ? fmt::format(" --preemptions {}", *preemptions_) : "", shell_word(wall_));
+    }
     return fmt::format("xensim explore{} --strategy {} --schedules {} --wall-limit {}", subject, explore_.strategy,
                        explore_.schedules, shell_word(wall_));
+  }
+
+  Status choose_exhaustive(const ChosenScenario& chosen) {
+    if (!exhaustive_) return {};
+    // The software CPU does not say what memory its guest's accesses touch.
+    if (chosen.backend != BackendKind::kNative)
+      return input_error("--exhaustive needs the native backend (--backend native)");
+    if (explore_.jobs != 1) return input_error("--exhaustive runs in one process: leave --jobs out");
+    explore_.exhaustive.emplace().preemptions = preemptions_;
+    if (schedules_->count() == 0) explore_.schedules = std::numeric_limits<uint64_t>::max();
+    return {};
+  }
+
+  // No schedule failed: were these all?
+  Result<Report> tell_exhaustive(Output& output, const Scenario& scenario, const ExploreReport& found,
+                                 Report report) const {
+    const ExhaustiveReport& all = *found.exhaustive;
+    const std::string bound = preemptions_ ? fmt::format("with at most {} preemptions", *preemptions_) : "at all";
+    const std::string counts = fmt::format(
+        "{} runs, {} of them whole, {} cut as known, {} with nothing left but what sleeps; at most {} choices",
+        all.counts.runs, all.counts.complete, all.counts.cut, all.counts.blocked, all.counts.deepest);
+    report.items = nlohmann::ordered_json::array();
+    report.items->push_back({{"name", "exhaustive"},
+                             {"complete", all.complete},
+                             {"runs", all.counts.runs},
+                             {"whole", all.counts.complete},
+                             {"cut", all.counts.cut},
+                             {"blocked", all.counts.blocked},
+                             {"deepest", all.counts.deepest}});
+    if (!all.divergence.empty()) {
+      return input_error(
+          fmt::format("{}: {}: the guest is not deterministic (uninitialised memory?)", scenario.path, all.divergence));
+    }
+    if (all.complete) {
+      output.print(fmt::format("{}: no schedule {} fails: {}", scenario.name, bound, counts));
+    } else {
+      output.print(fmt::format("{}: no failure so far, and not all schedules were tried: {}", scenario.name, counts));
+    }
+    return report;
   }
 
   void tell(Output& output, const ExploreReport& found, const std::string& schedule) const {
@@ -131,6 +188,9 @@ class ExploreCommand final : public Command {
 
   ScenarioOptions options_;
   ExploreOptions explore_;
+  bool exhaustive_ = false;
+  std::optional<unsigned> preemptions_;
+  CLI::Option* schedules_ = nullptr;
   std::string schedule_, record_, from_, wall_;
 };
 

@@ -6,6 +6,9 @@
 #include <algorithm>
 
 #include "models/base/prng.h"
+#include "sim/explore/search/await_filter.h"
+#include "sim/explore/search/bounded.h"
+#include "sim/explore/search/reduced.h"
 #include "sim/explore/strategies/registry.h"
 #include "sim/explore/strategies/strategies.h"
 #include "sim/process/machine_fork.h"
@@ -45,7 +48,16 @@ class Explorer {
     std::unique_ptr<Workers> workers;
     // The length of the default schedule tells PCT where its change points may lie.
     ReplayStrategy plain({}, labels_);
-    uint64_t length = run_under(plain).points;
+    const Outcome first_run = run_under(plain);
+    if (first_run.marker_missed) {
+      return input_error(
+          fmt::format("{}: explore_from = \"marker\", but no guest came to xs_explore_begin()", scenario_.path));
+    }
+    if (options_.exhaustive) {
+      XS_TRY_STATUS(search_all());
+      return std::move(report_);
+    }
+    uint64_t length = first_run.points;
     if (options_.jobs > 1) {
       XS_TRY(workers, Workers::start(options_.jobs, [this](const Share& share) { return run_share(share); }));
     }
@@ -61,7 +73,7 @@ class Explorer {
       const auto failed = take(results, first, end);
       if (failed) {
         workers.reset();
-        XS_TRY_STATUS(found(*failed, length));
+        XS_TRY_STATUS(found(*failed + 1, [this, number = *failed, length] { return make(number, length); }));
         break;
       }
       if (out_of_time()) {
@@ -160,12 +172,51 @@ class Explorer {
     return outcome.failure && !outcome.wall_limited && outcome.failure->kind == kind;
   }
 
-  Status found(uint64_t number, uint64_t length) {
-    report_.found_at = number + 1;
+  std::unique_ptr<Search> make_search() const {
+    if (options_.exhaustive->preemptions) {
+      return std::make_unique<BoundedSearch>(BoundedOptions{*options_.exhaustive->preemptions});
+    }
+    return std::make_unique<ReducedSearch>();
+  }
+
+  Status search_all() {
+    ExhaustiveReport& all = report_.exhaustive.emplace();
+    const auto search = make_search();
+    bool more = true;
+    while (more && search->counts().runs < options_.schedules && !out_of_time()) {
+      more = search->next();
+      if (!more) break;
+      AwaitFilter filter(*search);
+      const Outcome outcome = run_under(filter);
+      all.counts = search->counts();
+      report_.schedules = all.counts.runs;
+      report_.points += outcome.points;
+      if (outcome.wall_limited) break;
+      all.became_fair |= outcome.became_fair;
+      if (outcome.failure) {
+        const std::vector<unsigned> lanes = search->choices();
+        return found(all.counts.runs, [lanes] { return std::make_unique<LaneReplayStrategy>(lanes); });
+      }
+      if (options_.on_progress && all.counts.runs % kProgressEvery == 0) options_.on_progress(all.counts.runs);
+    }
+    all.counts = search->counts();
+    if (const auto& diverged = search->diverged()) {
+      all.divergence = fmt::format("choice {} of run {} was not as before", diverged->step, all.counts.runs);
+    }
+    report_.wall_limited = out_of_time();
+    all.complete = !more && all.divergence.empty() && !report_.wall_limited && !all.became_fair;
+    return {};
+  }
+
+  using MakeStrategy = std::function<std::unique_ptr<Strategy>()>;
+
+  // The schedule of this number, from 1, fails under such a strategy.
+  Status found(uint64_t number, const MakeStrategy& make_again) {
+    report_.found_at = number;
     finding_ = true;
-    const auto strategy = make(number, length);
+    const auto strategy = make_again();
     const Outcome outcome = run_under(*strategy);
-    const auto same = make(number, length);
+    const auto same = make_again();
     const auto [again, decisions] = run_noting(*same);
     if (!outcome.failure || !again.failure || again.failure->kind != outcome.failure->kind) {
       return input_error(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/base/result.h"
+#include "sim/explore/search/search.h"
 #include "sim/explore/strategies/schedule.h"
 #include "sim/machine/snapshot/snapshot.h"
 #include "sim/machine/wall_limit.h"
@@ -16,10 +17,24 @@
 
 namespace xensim::sim {
 
+// Not a sample of the schedules but all of them, up to what makes no difference.
+struct ExhaustiveOptions {
+  std::optional<unsigned> preemptions;  // with at most so many; nullopt: all
+};
+
+// What an exhaustive search has to say besides.
+struct ExhaustiveReport {
+  SearchCounts counts;
+  bool complete = false;   // nothing was left out but what the reduction shows to be the same
+  bool became_fair = false;  // a run was too long: from some point on its schedule was not the search's
+  std::string divergence;  // the guest did not do the same again: why nothing is certain; else empty
+};
+
 struct ExploreOptions {
   BackendKind backend = BackendKind::kNative;
-  std::string strategy = "pos";     // a name of registry.h
-  unsigned depth = 3;               // pct: bug depth, at least 1
+  std::string strategy = "pos";                 // a name of registry.h
+  unsigned depth = 3;                           // pct: bug depth, at least 1
+  std::optional<ExhaustiveOptions> exhaustive;  // then there is no strategy; `schedules` bounds its runs
   uint64_t seed = 0;
   uint64_t schedules = 10'000;  // to try, at most
   unsigned jobs = 1;            // processes that run them; the report is the same for any number
@@ -41,6 +56,7 @@ struct ExploreReport {
   Schedule found;                  // as the strategy chose
   Schedule shrunk;                 // fewest decisions
   uint64_t shrink_runs = 0;
+  std::optional<ExhaustiveReport> exhaustive;
   std::string timeline;             // a column an actor, the steps that matter
   std::optional<bool> soft_agrees;  // natively found: does the software CPU fail in the same way under `shrunk`?
 };

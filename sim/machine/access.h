@@ -42,8 +42,6 @@ struct ObjectAccess {
   friend bool operator==(const ObjectAccess&, const ObjectAccess&) = default;
 };
 
-using Access = ObjectAccess;
-
 inline constexpr uint64_t kWholeObject = ~uint64_t{0};
 
 // `id` has at most 56 bits.

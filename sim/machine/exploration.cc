@@ -10,6 +10,7 @@ void Exploration::reset(Strategy* strategy, uint64_t max_points) {
   fair_ = before_marker_ = false;
   counts_occurrences_ = strategy != nullptr && strategy->wants_occurrence();
   collects_ = strategy != nullptr && strategy->wants_footprints();
+  find_unusual();
   max_points_ = point_limit_ = max_points;
   occurrences_.clear();
   footprint_.clear();
@@ -20,12 +21,26 @@ void Exploration::set_strategy(Strategy& strategy) {
   strategy_ = &strategy;
   counts_occurrences_ = strategy.wants_occurrence();
   collects_ = strategy.wants_footprints();
+  find_unusual();
 }
 
 void Exploration::search_from_here() {
   before_marker_ = false;
+  find_unusual();
   occurrences_.clear();
   footprint_.clear();
+}
+
+bool Exploration::decide_unusually(Choice& choice) {
+  if (fair_ || choice.step >= point_limit_) return decide_fairly(choice);
+  if (before_marker_) {
+    next_ = default_choice(choice);
+    return next_ != choice.current;
+  }
+  if (counts_occurrences_) choice.occurrence = count(choice);
+  if (collects_) return decide_with_footprint(choice);
+  next_ = strategy_->choose(choice);
+  return next_ != choice.current;
 }
 
 bool Exploration::decide_fairly(const Choice& choice) {
@@ -35,6 +50,7 @@ bool Exploration::decide_fairly(const Choice& choice) {
   }
   if (!fair_) point_limit_ += max_points_;
   fair_ = true;
+  find_unusual();
   next_ = next_runnable(choice.runnable, choice.current);
   return next_ != choice.current;
 }

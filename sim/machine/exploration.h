@@ -28,16 +28,11 @@ class Exploration {
   // A fair schedule has not brought an end within as many points as it may.
   bool spent(uint64_t points) const { return fair_ && points >= point_limit_; }
 
-  // `choice` (but for its occurrence and footprint) is decided: true, another than choice.current goes on.
-  bool decide(Choice choice) {
-    if (fair_ || choice.step >= point_limit_) [[unlikely]]
-      return decide_fairly(choice);
-    if (before_marker_) [[unlikely]] {
-      next_ = default_choice(choice);
-      return next_ != choice.current;
-    }
-    if (counts_occurrences_) choice.occurrence = count(choice);
-    if (collects_) return decide_with_footprint(choice);
+  // `choice` (but for its occurrence and footprint) is decided: true, another than choice.current goes on. By reference:
+  // a copy would load what was just stored in other pieces, and wait for it.
+  bool decide(Choice& choice) {
+    if (unusual_ || choice.step >= point_limit_) [[unlikely]]
+      return decide_unusually(choice);
     next_ = strategy_->choose(choice);
     return next_ != choice.current;
   }
@@ -46,7 +41,10 @@ class Exploration {
   void begin() { footprint_.clear(); }
 
   // Until search_from_here() nothing is asked: the default schedule is followed.
-  void wait_for_marker() { before_marker_ = true; }
+  void wait_for_marker() {
+    before_marker_ = true;
+    find_unusual();
+  }
   bool before_marker() const { return before_marker_; }
   void search_from_here();
   bool collects() const { return collects_; }
@@ -55,13 +53,16 @@ class Exploration {
   void end();
 
  private:
+  bool decide_unusually(Choice& choice);
   bool decide_fairly(const Choice& choice);
+  void find_unusual() { unusual_ = fair_ || before_marker_ || counts_occurrences_ || collects_; }
   bool decide_with_footprint(Choice& choice);
   // How often the actor has been at a point of this name, this time too.
   uint64_t count(const Choice& choice);
 
   Strategy* strategy_ = nullptr;
   unsigned next_ = kStopRun;
+  bool unusual_ = false;  // one of the following four
   bool fair_ = false;
   bool before_marker_ = false;
   bool counts_occurrences_ = false;  // the strategy wants them

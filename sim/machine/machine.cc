@@ -208,6 +208,7 @@ void Machine::main_loop() {
     explore_loop();
     exploration_.end();
     outcome_.marker_missed = exploration_.before_marker();
+    outcome_.became_fair = exploration_.fair();
   } else {
     plain_loop();
   }

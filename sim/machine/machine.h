@@ -116,8 +116,8 @@ class Machine : protected xen::Platform {
   // The guest's marker: a search begins here, where its scenario says so.
   void search_from_here();
   // In an exploration: the running lane touches this, at a point or not.
-  void touch(const ObjectAccess& access) {
-    if (!is_read(access.kind)) lanes_.wrote(lane());
+  [[gnu::always_inline]] void touch(const ObjectAccess& access) {
+    if (lanes_.spinning() != 0 && !is_read(access.kind)) lanes_.wrote(lane());
     if (exploration_.collects()) exploration_.touched(access);
   }
   // The same of all 8-byte objects of these bytes of memory but the first, which the point has named.
@@ -251,9 +251,12 @@ class Machine : protected xen::Platform {
   // Of the running actor.
   unsigned lane() const { return lanes_.of(current_->id); }
   ObjectAccess vcpu_access(VcpuRef vcpu, ObjectSpace space, AccessKind kind);
-  Choice choice_at(const PointKey& key, unsigned lane);
+  // At no point of the actor's.
+  void decide_anew(const PointKey& key);
   uint64_t runnable_lanes() const;
-  bool clock_can_advance() const;
+  uint64_t choosable_lanes();
+  uint64_t spinning_lanes(uint64_t runnable);
+  bool clock_can_advance(uint64_t lanes) const;
   void advance_clock();
   bool can_follow_at_once(const PointKey& key) const;
   void run_work(Actor& actor);

@@ -53,9 +53,7 @@ void Machine::nothing_to_run() {
 // The lane that ran cannot go on, or has nothing more to do: the strategy chooses anew. false: nothing can go on.
 bool Machine::choose_anew(PointOp at) {
   if (runnable_lanes() == 0) return false;
-  const PointKey key{at == PointOp::kDone ? at : PointOp::kBlocked, 0, nullptr};
-  decided_ = true;
-  exploration_.decide(choice_at(key, lane()));
+  decide_anew({at == PointOp::kDone ? at : PointOp::kBlocked, 0, nullptr});
   return true;
 }
 

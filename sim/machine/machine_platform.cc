@@ -42,12 +42,9 @@ uint64_t rmw_as(std::byte* at, xen::Rmw op, uint64_t operand, uint64_t expected)
   return 0;
 }
 
-PointKey site_point(PointOp op, xen::Site site, const ObjectAccess& access) {
-  return {op, static_cast<uint8_t>(site), nullptr, access};
-}
-PointKey named_point(const char* name, const ObjectAccess& access = {}) {
-  return {PointOp::kPlatform, 0, name, access};
-}
+// A point's key is made where it stands, in one piece: a copy would load what was just stored in other pieces, and wait
+// for it.
+uint8_t number_of(xen::Site site) { return static_cast<uint8_t>(site); }
 
 constexpr ObjectAccess kClockRead{object_of(ObjectSpace::kClock, 0), kWholeObject, AccessKind::kRead};
 constexpr ObjectAccess kOutsideWrite{object_of(ObjectSpace::kOutside, 0), kWholeObject, AccessKind::kWrite};
@@ -78,7 +75,7 @@ ObjectAccess lock_access(const xen::LockState& lock, AccessKind kind) {
 }  // namespace
 
 uint64_t Machine::load(xen::Site site, Maddr at, unsigned bytes) {
-  point(site_point(PointOp::kLoad, site, word_access(at, bytes, AccessKind::kRead)));
+  point(PointKey{PointOp::kLoad, number_of(site), nullptr, word_access(at, bytes, AccessKind::kRead)});
   return peek(at, bytes);
 }
 
@@ -94,7 +91,7 @@ uint64_t Machine::peek(Maddr at, unsigned bytes) {
 }
 
 void Machine::store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) {
-  point(site_point(PointOp::kStore, site, word_access(at, bytes, AccessKind::kWrite)));
+  point(PointKey{PointOp::kStore, number_of(site), nullptr, word_access(at, bytes, AccessKind::kWrite)});
   XS_CHECK(memory_.contains(at, bytes));
   std::byte* host = memory_.host(at);
   switch (bytes) {
@@ -106,7 +103,8 @@ void Machine::store(xen::Site site, Maddr at, unsigned bytes, uint64_t value) {
 }
 
 uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uint64_t operand, uint64_t expected) {
-  point(site_point(PointOp::kRmw, site, word_access(at, bytes, AccessKind::kWrite, changed_bits(op, operand))));
+  point(PointKey{PointOp::kRmw, number_of(site), nullptr,
+                 word_access(at, bytes, AccessKind::kWrite, changed_bits(op, operand))});
   XS_CHECK(memory_.contains(at, bytes));
   std::byte* host = memory_.host(at);
   switch (bytes) {
@@ -118,21 +116,21 @@ uint64_t Machine::rmw(xen::Site site, Maddr at, unsigned bytes, xen::Rmw op, uin
 }
 
 void Machine::read(xen::Site site, Maddr from, std::span<std::byte> to) {
-  point(site_point(PointOp::kRead, site, bytes_access(from, AccessKind::kRead)));
+  point(PointKey{PointOp::kRead, number_of(site), nullptr, bytes_access(from, AccessKind::kRead)});
   if (exploring()) touch_rest(from, to.size(), AccessKind::kRead);
   XS_CHECK(memory_.contains(from, to.size()));
   copy_bytes(to.data(), memory_.host(from), to.size());
 }
 
 void Machine::write(xen::Site site, Maddr to, std::span<const std::byte> from) {
-  point(site_point(PointOp::kWrite, site, bytes_access(to, AccessKind::kWrite)));
+  point(PointKey{PointOp::kWrite, number_of(site), nullptr, bytes_access(to, AccessKind::kWrite)});
   if (exploring()) touch_rest(to, from.size(), AccessKind::kWrite);
   XS_CHECK(memory_.contains(to, from.size()));
   copy_bytes(memory_.host(to), from.data(), from.size());
 }
 
 void Machine::copy(xen::Site site, Maddr to, Maddr from, uint32_t bytes) {
-  point(site_point(PointOp::kCopy, site, bytes_access(to, AccessKind::kWrite)));
+  point(PointKey{PointOp::kCopy, number_of(site), nullptr, bytes_access(to, AccessKind::kWrite)});
   if (exploring()) {
     touch_rest(to, bytes, AccessKind::kWrite);
     touch(bytes_access(from, AccessKind::kRead));
@@ -151,7 +149,7 @@ VirtualNs Machine::look_at_clock() {
 }
 
 VirtualNs Machine::now() {
-  point(named_point("now", kClockRead));
+  point(PointKey{PointOp::kPlatform, 0, "now", kClockRead});
   clock_was_read_ = true;
   return time();
 }
@@ -185,23 +183,23 @@ xen::ClockSample Machine::clock(DomId) {
 std::pair<uint64_t, uint32_t> Machine::wallclock_base() { return {scenario_.clock.wallclock_s, 0}; }
 
 void Machine::arm_timer(xen::TimerId id, VirtualNs deadline) {
-  point(named_point("arm_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)));
+  point(PointKey{PointOp::kPlatform, 0, "arm_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)});
   due_.arm({DueKind::kXenTimer, id, 0}, deadline);
   backend_.deadline_moved();
 }
 
 void Machine::cancel_timer(xen::TimerId id) {
-  point(named_point("cancel_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)));
+  point(PointKey{PointOp::kPlatform, 0, "cancel_timer", vcpu_access(id.vcpu, ObjectSpace::kTimer, AccessKind::kWrite)});
   due_.cancel_timer(id);
 }
 
 void Machine::kick(VcpuRef vcpu) {
-  point(named_point("kick", vcpu_access(vcpu, ObjectSpace::kUpcall, AccessKind::kWrite)));
+  point(PointKey{PointOp::kPlatform, 0, "kick", vcpu_access(vcpu, ObjectSpace::kUpcall, AccessKind::kWrite)});
   backend_.interrupt_hint(vcpu);
 }
 
 void Machine::set_runnable(VcpuRef vcpu, bool runnable) {
-  point(named_point("set_runnable", vcpu_access(vcpu, ObjectSpace::kVcpu, AccessKind::kWrite)));
+  point(PointKey{PointOp::kPlatform, 0, "set_runnable", vcpu_access(vcpu, ObjectSpace::kVcpu, AccessKind::kWrite)});
   Actor& actor = actor_of(vcpu);
   actors_.set_runnable(actor, runnable);
   backend_.runnable_changed(actor);
@@ -233,7 +231,7 @@ void Machine::pass_idle_yield() {
 
 // Services of the machine run on the outside actor, once per notification that is not yet served.
 void Machine::outside_event(DomId dom, Port port) {
-  point(named_point("outside_event", kOutsideWrite));
+  point(PointKey{PointOp::kPlatform, 0, "outside_event", kOutsideWrite});
   if (due_.guest_notified(dom, port)) backend_.runnable_changed(due_.outside());
 }
 
@@ -255,7 +253,7 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
     if (cutting_) {
       locks_.wait(*current_, lock);
       decided_ = false;
-      cut(site_point(PointOp::kLock, lock.site, {}));
+      cut(PointKey{PointOp::kLock, number_of(lock.site), nullptr, {}});
     } else {
       drive_owner(lock);
     }
@@ -264,10 +262,10 @@ void Machine::wait_for(xen::LockState& lock, bool exclusive) {
 
 // The point of a lock: from here the actor cannot go on while another holds it.
 void Machine::lock_point(xen::LockState& lock, bool exclusive) {
-  const ObjectAccess access = lock_access(lock, exclusive ? AccessKind::kLock : AccessKind::kLockShared);
-  const PointKey key = site_point(PointOp::kLock, lock.site, access);
+  const PointKey key{PointOp::kLock, number_of(lock.site), nullptr,
+                     lock_access(lock, exclusive ? AccessKind::kLock : AccessKind::kLockShared)};
   if (!cutting_) {
-    if (exploring()) touch(access);
+    if (exploring()) touch(key.access);
     return;
   }
   Actor& self = *current_;
@@ -304,7 +302,7 @@ void Machine::after_unlock(xen::LockState& lock, AccessKind kind) {
   const ObjectAccess access = lock_access(lock, kind);
   touch(access);
   locks_.wake_waiters(lock);
-  if (locks_.is_driven(lock)) cut(site_point(PointOp::kUnlock, lock.site, access));
+  if (locks_.is_driven(lock)) cut(PointKey{PointOp::kUnlock, number_of(lock.site), nullptr, access});
 }
 
 void Machine::shared_access(xen::Site site, DomId dom, uint32_t index, xen::SharedOp op) {
@@ -312,7 +310,7 @@ void Machine::shared_access(xen::Site site, DomId dom, uint32_t index, xen::Shar
                            : op == xen::SharedOp::kStore ? PointOp::kSharedStore
                                                          : PointOp::kSharedRmw;
   const AccessKind kind = op == xen::SharedOp::kLoad ? AccessKind::kRead : AccessKind::kWrite;
-  point(site_point(point_op, site, named_access(ObjectSpace::kShared, site, dom, index, kind)));
+  point(PointKey{point_op, number_of(site), nullptr, named_access(ObjectSpace::kShared, site, dom, index, kind)});
 }
 
 }  // namespace xensim::sim

@@ -11,6 +11,28 @@ namespace xensim::sim {
 // A vCPU that has passed so many points while others waited spins on something that it has no name for.
 constexpr uint64_t kLongestTurn = 10'000;
 
+// To what is due next: while vCPUs could still run, only where a host may keep them from it for so long. Where the
+// scenario has a clock that jumps, after each time that a guest or the core has read it, too.
+inline bool Machine::clock_can_advance(uint64_t lanes) const {
+  const VirtualNs due = due_.next();
+  if (due <= scenario_.time_limit) {
+    if ((lanes & ~lanes_.spinning()) == 0) return true;
+    if (due.v - std::min(due.v, context_.time.v) <= scenario_.clock.stall_ns) return true;
+  }
+  return scenario_.clock.jump_ns != 0 && clock_was_read_ && context_.time <= scenario_.time_limit;
+}
+
+inline uint64_t Machine::choosable_lanes() {
+  const uint64_t lanes = lanes_.that_can_run(actors_.runnable());
+  const uint64_t fresh = (lanes & ~lanes_.spinning()) | (clock_can_advance(lanes) ? lane_bit(kClockLane) : 0);
+  return fresh != 0 ? fresh : spinning_lanes(lanes);
+}
+
+uint64_t Machine::runnable_lanes() const {
+  const uint64_t lanes = lanes_.that_can_run(actors_.runnable());
+  return lanes | (clock_can_advance(lanes) ? lane_bit(kClockLane) : 0);
+}
+
 bool Machine::decide(const PointKey& key) {
   ++outcome_.points;
   if (context_.time >= due_.next()) take_due();
@@ -23,11 +45,17 @@ bool Machine::decide(const PointKey& key) {
     points_in_a_row_ = 0;
     lanes_.spins(here);
   }
-  const Choice choice = choice_at(key, here);
+  Choice choice{outcome_.points, context_.time, here, choosable_lanes(), key, 0, {}};
   decided_ = choice.runnable != 0;
   if (decided_) return exploration_.decide(choice);
   exploration_.set_next(kStopRun);  // all wait for locks: the main loop says so
   return true;
+}
+
+void Machine::decide_anew(const PointKey& key) {
+  Choice choice{outcome_.points, context_.time, lane(), choosable_lanes(), key, 0, {}};
+  decided_ = true;
+  exploration_.decide(choice);
 }
 
 void Machine::search_from_here() {
@@ -36,30 +64,11 @@ void Machine::search_from_here() {
   outcome_.points = outcome_.switches = 0;
 }
 
-Choice Machine::choice_at(const PointKey& key, unsigned lane) {
-  uint64_t runnable = runnable_lanes();
-  const uint64_t fresh = runnable & ~lanes_.spinning();
-  if (fresh != 0) {
-    runnable = fresh;
-  } else {
-    lanes_.look_again();
-    advance_time(scenario_.clock.ns_per_spin);
-  }
-  return {outcome_.points, context_.time, lane, runnable, key, 0, {}};
-}
-
-uint64_t Machine::runnable_lanes() const {
-  return lanes_.that_can_run(actors_.runnable()) | (clock_can_advance() ? lane_bit(kClockLane) : 0);
-}
-
-// To what is due next: while vCPUs could still run, only where a host may keep them from it for so long. Where the
-// scenario has a clock that jumps, after each time that a guest or the core has read it, too.
-bool Machine::clock_can_advance() const {
-  if (due_.anything_later() && due_.next() <= scenario_.time_limit) {
-    const bool idle = (lanes_.that_can_run(actors_.runnable()) & ~lanes_.spinning()) == 0;
-    if (idle || due_.next().v - std::min(due_.next().v, context_.time.v) <= scenario_.clock.stall_ns) return true;
-  }
-  return scenario_.clock.jump_ns != 0 && clock_was_read_ && context_.time <= scenario_.time_limit;
+// All spin: they look again, and time creeps.
+uint64_t Machine::spinning_lanes(uint64_t runnable) {
+  lanes_.look_again();
+  advance_time(scenario_.clock.ns_per_spin);
+  return runnable;
 }
 
 void Machine::advance_clock() {

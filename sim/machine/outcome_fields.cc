@@ -41,6 +41,7 @@ void outcome_fields(StateArchive& ar, Outcome& outcome) {
   ar("wall_limited", outcome.wall_limited);
   ar("stopped", outcome.stopped);
   ar("marker_missed", outcome.marker_missed);
+  ar("became_fair", outcome.became_fair);
   ar("saved", outcome.saved);
 }
 

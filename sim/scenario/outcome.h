@@ -55,6 +55,7 @@ struct Outcome {
   std::string trace_hash;             // hex; empty where nothing was hashed
   bool wall_limited = false;          // a WallLimit ended it: that is `failure`
   bool stopped = false;               // its strategy ended it: nothing is said of how the guests would have gone on
+  bool became_fair = false;           // it passed as many points as it may under its strategy
   bool marker_missed = false;         // no guest came to the marker where the search was to begin
   bool saved = false;                 // it ended where it was saved, as was asked for
 };

@@ -213,6 +213,50 @@ TEST_CASE("explore reports the same whatever the number of jobs") {
   CHECK(none.err.find("--jobs") != std::string::npos);
 }
 
+// What an exhaustive search says of a scenario under which nothing fails.
+json exhausted(const std::string& scenario, const std::vector<std::string>& options) {
+  std::vector<std::string> args = {"explore", kScenarios + scenario, "--exhaustive"};
+  args.insert(args.end(), options.begin(), options.end());
+  const json object = run_json(args, 0);
+  CHECK(object["result"] == "pass");
+  return object["items"][0];
+}
+
+TEST_CASE("all schedules are searched, with few preemptions or at all") {
+  const json none = exhausted("/races/poller.toml", {"--preemptions", "0"});
+  CHECK(none["complete"] == true);
+  CHECK(none["runs"] == 1);
+  const json two = exhausted("/races/poller.toml", {"--preemptions", "2"});
+  CHECK(two["complete"] == true);
+  CHECK(two["runs"] > 100);
+  CHECK(two["whole"] < two["runs"]);  // the cache cuts
+  const json all = exhausted("/races/end_access_fixed.toml", {});
+  CHECK(all["complete"] == true);
+  CHECK(all["whole"].get<uint64_t>() + all["blocked"].get<uint64_t>() == all["runs"]);
+  CHECK(exhausted("/races/poller.toml", {"--schedules", "10"})["complete"] == false);
+}
+
+TEST_CASE("an exhaustive search finds what samples find, and its schedule fails again") {
+  for (const char* name : {"end_access", "evtchn_affinity"}) {
+    const std::string scenario = kScenarios + "/races/" + name + ".toml";
+    const json found = run_json({"explore", scenario, "--exhaustive", "--preemptions", "2"}, 1);
+    CHECK(found["result"] == "fail");
+    for (const char* backend : {"native", "soft"}) {
+      CHECK(run_json({"run", scenario, "--backend", backend, "--schedule", found["schedule"].get<std::string>()},
+                     1)["failure"]["kind"] == found["failure"]["kind"]);
+    }
+  }
+  for (const auto& bad :
+       std::vector<std::vector<std::string>>{{"--backend", "soft"}, {"--jobs", "2"}, {"--strategy", "pct"}}) {
+    std::vector<std::string> args = {"explore", kScenarios + "/races/poller.toml", "--exhaustive"};
+    args.insert(args.end(), bad.begin(), bad.end());
+    CHECK(run_program(args).status == 2);
+  }
+  CHECK(run_program({"explore", kScenarios + "/races/poller.toml", "--preemptions", "2"}).status == 2);
+  CHECK(run_program({"explore", kScenarios + "/races/poller.toml", "--set", "machine.explore_from=marker"}).status ==
+        2);
+}
+
 TEST_CASE("a recorded failure is replayed, run again and shrunk") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   const Ran found =

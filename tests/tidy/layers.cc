@@ -50,6 +50,7 @@ std::span<const Layer> layers() {
       Layer{"sim/process/", {"models/base/", "sim/machine/", "sim/process/"}},
       Layer{"sim/explore/strategies/",
             {"models/base/", "models/xen/abi/", "traces/", "sim/scenario/", "sim/machine/", "sim/explore/strategies/"}},
+      Layer{"sim/explore/search/", {"models/base/", "sim/machine/", "sim/explore/search/"}},
       Layer{"sim/run/",
             {"models/base/", "models/xen/api/", "traces/", "sim/scenario/", "sim/machine/", "sim/native/", "sim/soft/",
              "sim/explore/strategies/", "sim/run/"}},

@@ -47,6 +47,21 @@ class ReplayStrategy : public Strategy {
   std::vector<Used> used_;
 };
 
+// Follows lanes, one a choice; after the last the default choice, and where one cannot go on.
+class LaneReplayStrategy : public Strategy {
+ public:
+  explicit LaneReplayStrategy(std::vector<unsigned> lanes) : lanes_(std::move(lanes)) {}
+  unsigned choose(const Choice& choice) override {
+    if (next_ == lanes_.size()) return default_choice(choice);
+    const unsigned lane = lanes_[next_++];
+    return ((choice.runnable >> lane) & 1) != 0 ? lane : default_choice(choice);
+  }
+
+ private:
+  std::vector<unsigned> lanes_;
+  size_t next_ = 0;
+};
+
 // Lets another strategy choose and notes each decision that differs from the default.
 class NotingStrategy : public Strategy {
  public:

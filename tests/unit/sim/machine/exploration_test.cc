@@ -33,6 +33,8 @@ Choice at(uint64_t step, unsigned current, const PointKey& key = kHere) {
   return {step, VirtualNs{0}, current, 0b1110, key, 0};
 }
 
+bool decide(Exploration& exploration, Choice choice) { return exploration.decide(choice); }
+
 }  // namespace
 
 TEST_CASE("the strategy decides, and whether another goes on is the answer") {
@@ -41,9 +43,9 @@ TEST_CASE("the strategy decides, and whether another goes on is the answer") {
   CHECK_FALSE(exploration.on());
   exploration.reset(&second, 10);
   CHECK(exploration.on());
-  CHECK(exploration.decide(at(1, 1)));
+  CHECK(decide(exploration, at(1, 1)));
   CHECK(exploration.next() == 2);
-  CHECK_FALSE(exploration.decide(at(2, 2)));
+  CHECK_FALSE(decide(exploration, at(2, 2)));
   CHECK(second.occurrences == std::vector<uint64_t>{0, 0});
 }
 
@@ -51,14 +53,14 @@ TEST_CASE("points are counted by actor and name where the strategy wants it") {
   Always second(2, true);
   Exploration exploration;
   exploration.reset(&second, 100);
-  exploration.decide(at(1, 1));
-  exploration.decide(at(2, 1, kThere));
-  exploration.decide(at(3, 1));
-  exploration.decide(at(4, 2));
+  decide(exploration, at(1, 1));
+  decide(exploration, at(2, 1, kThere));
+  decide(exploration, at(3, 1));
+  decide(exploration, at(4, 2));
   const PointKey blocked{PointOp::kBlocked, 0, nullptr};
-  exploration.decide(at(4, 2, blocked));
-  exploration.decide(at(4, irq_lane(2), blocked));  // the same actor's
-  exploration.decide(at(4, kClockLane, blocked));
+  decide(exploration, at(4, 2, blocked));
+  decide(exploration, at(4, irq_lane(2), blocked));  // the same actor's
+  decide(exploration, at(4, kClockLane, blocked));
   CHECK(second.occurrences == std::vector<uint64_t>{1, 1, 2, 1, 1, 2, 1});
 }
 
@@ -66,18 +68,18 @@ TEST_CASE("after its points the schedule is fair, and after as many again the ru
   Always second(2, false);
   Exploration exploration;
   exploration.reset(&second, 3);
-  exploration.decide(at(1, 2));
-  exploration.decide(at(2, 2));
+  decide(exploration, at(1, 2));
+  decide(exploration, at(2, 2));
   CHECK_FALSE(exploration.fair());
-  CHECK(exploration.decide(at(3, 2)));  // the third
+  CHECK(decide(exploration, at(3, 2)));  // the third
   CHECK(exploration.fair());
   CHECK(exploration.next() == 3);  // round and round: not what the strategy says
-  CHECK(exploration.decide(at(4, 3)));
+  CHECK(decide(exploration, at(4, 3)));
   CHECK(exploration.next() == 1);
   CHECK(second.occurrences.size() == 2);
   CHECK_FALSE(exploration.spent(5));
   CHECK(exploration.spent(6));
-  CHECK(exploration.decide(at(6, 1)));
+  CHECK(decide(exploration, at(6, 1)));
   CHECK(exploration.next() == kStopRun);
   exploration.reset(&second, 3);
   CHECK_FALSE(exploration.fair());
@@ -102,9 +104,9 @@ TEST_CASE("a strategy that wants footprints has that of the step that ended, and
   CHECK(exploration.collects());
   exploration.touched(word);
   exploration.begin();  // before the first step
-  exploration.decide(at(1, 2));
+  decide(exploration, at(1, 2));
   exploration.touched(word);
-  exploration.decide(at(2, 3));
+  decide(exploration, at(2, 3));
   exploration.end();
   REQUIRE(strategy.seen.size() == 3);
   CHECK(strategy.seen[0].empty());
@@ -118,7 +120,7 @@ TEST_CASE("another strategy takes over, in an exploration alone") {
   CHECK_THROWS_AS(exploration.set_strategy(third), CheckFailure);
   exploration.reset(&second, 10);
   exploration.set_strategy(third);
-  exploration.decide(at(1, 1));
+  decide(exploration, at(1, 1));
   CHECK(exploration.next() == 3);
   CHECK(third.occurrences == std::vector<uint64_t>{1});
 }

@@ -111,6 +111,7 @@ const Struct kStructs[] = {
       {"wall_limited", "a machine that has failed is not saved"},
       {"stopped", kExploring},
       {"marker_missed", kExploring},
+      {"became_fair", kExploring},
       {"console", "Consoles has the lines until the run is over"},
       {"ends", kDerived},
       {"instructions", kDerived},
