@@ -44,9 +44,13 @@ class TwoLevelPortOps final : public PortOps {
   void set_pending(Entry& entry, Vcpu& vcpu, Channel& channel) const override {
     Platform& platform = entry.platform();
     const SharedLayout layout(vcpu.domain());
+    if (entry.flavour().selector_first) select_and_notify(entry, layout, vcpu, channel.port);
+    bool masked =
+        entry.flavour().mask_looked_at_first && test_bit(platform, Site::kEvtchnMask, layout.masked(channel.port));
     if (set_bit(platform, Site::kEvtchnPending, layout.pending(channel.port))) return;
-    const bool masked = test_bit(platform, Site::kEvtchnMask, layout.masked(channel.port));
-    if (!masked) select_and_notify(entry, layout, vcpu, channel.port);
+    if (!entry.flavour().mask_looked_at_first)
+      masked = test_bit(platform, Site::kEvtchnMask, layout.masked(channel.port));
+    if (!masked && !entry.flavour().selector_first) select_and_notify(entry, layout, vcpu, channel.port);
     check_pollers(entry, vcpu, channel.port, masked);
   }
 
@@ -57,7 +61,7 @@ class TwoLevelPortOps final : public PortOps {
   void unmask(Entry& entry, Domain& domain, Channel& channel) const override {
     Platform& platform = entry.platform();
     const SharedLayout layout(domain);
-    Vcpu* vcpu = domain.vcpu(channel.notify_vcpu.load());
+    Vcpu* vcpu = domain.vcpu(entry.flavour().b_x16_unmask_first_vcpu ? 0 : channel.notify_vcpu.load());
     XS_CHECK(vcpu != nullptr);
     if (clear_bit(platform, Site::kEvtchnMask, layout.masked(channel.port)) &&
         test_bit(platform, Site::kEvtchnPending, layout.pending(channel.port))) {

@@ -218,7 +218,7 @@ class FifoPortOps final : public PortOps {
     if ((load_word(platform, word) & kMasked) != 0 || set_bits(platform, word, kLinked)) return std::nullopt;
 
     // It was the last of its old queue and no longer is on it: that queue is empty.
-    if (old.tail == channel.port) old.tail = 0;
+    if (old.tail == channel.port && !entry.flavour().b_x3_stale_tail) old.tail = 0;
     if (&old != &queue) {
       channel.last_queue.store(platform, Site::kLastQueue, vcpu.domain().id(), channel.port, queue.number);
       locks.release_old();

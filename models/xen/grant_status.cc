@@ -40,6 +40,10 @@ int16_t GrantTable::pin_status_v1(Entry& entry, uint32_t ref, const ActiveEntry&
     }
     if (!readonly && (header.flags & GTF_readonly) != 0) return GNTST_general_error;
     const uint32_t wanted = seen | GTF_reading | (readonly ? 0u : GTF_writing);
+    if (entry.flavour().pin_not_atomic) {
+      entry.platform().store(Site::kGrantEntry, at, 4, wanted);
+      return GNTST_okay;
+    }
     const auto old =
         static_cast<uint32_t>(entry.platform().rmw(Site::kGrantEntry, at, 4, Rmw::kCompareExchange, wanted, seen));
     if (old == seen) return GNTST_okay;

@@ -110,7 +110,7 @@ std::optional<PollArgs> read_poll_args(HypercallContext& context) {
 void check_pollers(Entry& entry, Vcpu& vcpu, uint32_t port, bool masked) {
   Domain& domain = vcpu.domain();
   if (entry.flavour().poll_needs_vector_callback && !has_vector_callback(domain)) return;
-  if (entry.flavour().poll_wakes_bound_vcpu_only) {
+  if (entry.flavour().poll_wakes_bound_vcpu_only || entry.flavour().b_x15_bound_poller) {
     if (masked && (poll_word(vcpu).load() & poll_bit(vcpu)) != 0) wake_poller(entry, vcpu, port);
     return;
   }
@@ -198,14 +198,19 @@ int64_t poll(HypercallContext& context) {
     if (const int64_t error = read_all_ports(context, *args); error != 0) return error;
   }
 
+  if (context.flavour().poll_looks_first) {
+    if (const int64_t state = look_at_ports(context, *args); state != 0) return state > 0 ? 0 : state;
+  }
   vcpu.blocked.store(1);
   vcpu.poll_port.store(kPollAny);
   poll_word(vcpu).fetch_or(poll_bit(vcpu));
   // From here on others see us and wake us: now look whether there is anything to sleep for.
   if (context.regs.interrupts_enabled && pending_upcall(context, vcpu)) return leave_poll(context, vcpu, 0);
   if (keeps_awake(context, vcpu)) return leave_poll(context, vcpu, 0);
-  if (const int64_t state = look_at_ports(context, *args); state != 0)
-    return leave_poll(context, vcpu, state > 0 ? 0 : state);
+  if (!context.flavour().poll_looks_first) {
+    if (const int64_t state = look_at_ports(context, *args); state != 0)
+      return leave_poll(context, vcpu, state > 0 ? 0 : state);
+  }
   if (args->count == 1) vcpu.poll_port.store(vcpu.polled_ports[0]);
   // As in Xen, nothing takes this timer back when an event comes first (trait poll_timer_cancelled).
   if (args->timeout_ns != 0) arm_poll_timer(context, vcpu, args->timeout_ns);

@@ -12,6 +12,7 @@ constexpr CommandEntry kCommands[] = {
     {"replay", "a trace again, at the core alone or by running its guests once more", make_replay_command},
     {"trace", "info, show, diff, check or export of traces", make_trace_command},
     {"explore", "search schedules for a failure", make_explore_command},
+    {"mutants", "plant known defects, and see that the search finds them", make_mutants_command},
     {"shrink", "the shortest schedule that still fails, of a recorded failure", make_shrink_command},
     {"compare", "the same guest here and on the real Xen and the real KVM, side by side", make_compare_command},
     {"list", "what there is: scenarios, hypercalls, flavours, backends", make_list_command},

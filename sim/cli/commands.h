@@ -13,6 +13,7 @@ std::unique_ptr<Command> make_compare_command();
 std::unique_ptr<Command> make_demo_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_explore_command();
+std::unique_ptr<Command> make_mutants_command();
 std::unique_ptr<Command> make_list_command();
 std::unique_ptr<Command> make_boot_command();
 std::unique_ptr<Command> make_replay_command();

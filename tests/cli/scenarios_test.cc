@@ -257,6 +257,31 @@ TEST_CASE("an exhaustive search finds what samples find, and its schedule fails 
         2);
 }
 
+TEST_CASE("every planted defect is found, its schedule fails each time, and the unpatched core under it does not") {
+  const json mutants = run_json({"mutants"}, 0)["items"];
+  CHECK(mutants.size() >= 9);
+  for (const json& mutant : mutants) {
+    const std::string name = mutant["name"],
+                      scenario = kScenarios + "/" + mutant["scenario"].get<std::string>() + ".toml";
+    CAPTURE(name);
+    CHECK(mutant["result"] == "found");
+    CHECK(mutant["decisions"] <= 5);
+    const json found = run_json({"explore", scenario, "--flavour", "xen+" + name}, 1);
+    std::set<std::string> hashes;
+    for (int i = 0; i < 3; ++i) {
+      const json again = run_json(
+          {"run", scenario, "--flavour", "xen+" + name, "--schedule", found["schedule"].get<std::string>()}, 1);
+      CHECK(again["failure"]["kind"] == found["failure"]["kind"]);
+      hashes.insert(again["trace_hash"].get<std::string>());
+    }
+    CHECK(hashes.size() == 1);
+    run_json({"explore", scenario}, 0);
+  }
+  CHECK(run_json({"mutants", "--mutant", "B-X15", "--schedules", "1"}, 1)["items"][0]["result"] == "missed");
+  CHECK(run_program({"mutants", "--mutant", "B-X99"}).status == 2);
+  CHECK(run_program({"mutants", kScenarios + "/hello/hello.toml"}).status == 2);
+}
+
 TEST_CASE("a recorded failure is replayed, run again and shrunk") {
   const std::string scenario = kScenarios + "/races/poller.toml";
   const Ran found =

@@ -35,6 +35,16 @@ constexpr std::array kTraits{
 #undef XS_TRAIT
 };
 
+#ifdef XENSIM_MUTANTS
+constexpr MutantInfo kMutants[] = {
+#define XS_MUTANT(name, what) {#name, what, &Flavour::name},
+#include "models/xen/api/mutants.def"
+#undef XS_MUTANT
+};
+#else
+constexpr std::span<const MutantInfo> kMutants;
+#endif
+
 constexpr Flavour preset(bool later, bool kvm) {
   Flavour flavour;
   for (const TraitInfo& trait : kTraits) flavour.*trait.value = (later && trait.later) || (kvm && trait.in_kvm);
@@ -51,12 +61,16 @@ constexpr PresetInfo kPresets[] = {
 
 std::span<const TraitInfo> all_traits() { return kTraits; }
 std::span<const PresetInfo> all_presets() { return kPresets; }
+std::span<const MutantInfo> all_mutants() { return kMutants; }
 
 namespace {
 
 bool set_trait(Flavour& flavour, std::string_view name) {
   for (const TraitInfo& trait : kTraits) {
     if (trait.name == name) return flavour.*trait.value = true;
+  }
+  for (const MutantInfo& mutant : all_mutants()) {
+    if (mutant.name == name) return flavour.*mutant.value = true;
   }
   return false;
 }

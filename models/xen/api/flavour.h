@@ -16,6 +16,22 @@ struct Flavour {
 #include "models/xen/api/traits.def"
 #undef XS_LATER_TRAIT
 #undef XS_TRAIT
+
+  // Planted defects (mutants.def).
+#ifdef XENSIM_MUTANTS
+#define XS_MUTANT(name, ...) bool name = false;
+#else
+#define XS_MUTANT(name, ...) static constexpr bool name = false;
+#endif
+#include "models/xen/api/mutants.def"
+#undef XS_MUTANT
+};
+
+// A planted defect; it is switched on like a trait.
+struct MutantInfo {
+  std::string_view name;
+  std::string_view what;
+  bool Flavour::*value;
 };
 
 // One row of `xensim list flavours`.
@@ -37,7 +53,9 @@ struct PresetInfo {
 
 std::span<const TraitInfo> all_traits();
 std::span<const PresetInfo> all_presets();
-// Of a preset, with traits that are on besides: `xen+poll_timeout_relative`. kInput for any other name.
+// None in builds without XENSIM_MUTANTS.
+std::span<const MutantInfo> all_mutants();
+// Of a preset, with traits or mutants that are on besides: `xen+poll_timeout_relative`. kInput for any other name.
 Result<Flavour> flavour_by_name(std::string_view name);
 
 }  // namespace xensim::xen
