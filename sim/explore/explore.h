@@ -25,9 +25,9 @@ struct ExhaustiveOptions {
 // What an exhaustive search has to say besides.
 struct ExhaustiveReport {
   SearchCounts counts;
-  bool complete = false;   // nothing was left out but what the reduction shows to be the same
+  bool complete = false;     // nothing was left out but what the reduction shows to be the same
   bool became_fair = false;  // a run was too long: from some point on its schedule was not the search's
-  std::string divergence;  // the guest did not do the same again: why nothing is certain; else empty
+  std::string divergence;    // the guest did not do the same again: why nothing is certain; else empty
 };
 
 struct ExploreOptions {

@@ -28,8 +28,8 @@ class Exploration {
   // A fair schedule has not brought an end within as many points as it may.
   bool spent(uint64_t points) const { return fair_ && points >= point_limit_; }
 
-  // `choice` (but for its occurrence and footprint) is decided: true, another than choice.current goes on. By reference:
-  // a copy would load what was just stored in other pieces, and wait for it.
+  // `choice` (but for its occurrence and footprint) is decided: true, another than choice.current goes on. By
+  // reference: a copy would load what was just stored in other pieces, and wait for it.
   bool decide(Choice& choice) {
     if (unusual_ || choice.step >= point_limit_) [[unlikely]]
       return decide_unusually(choice);

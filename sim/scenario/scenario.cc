@@ -97,7 +97,8 @@ void read_machine(ScenarioToml& toml, Scenario& scenario) {
 void read_clock(ScenarioToml& toml, ClockConfig& clock) {
   const toml::table* table = toml.table("clock");
   if (table == nullptr) return;
-  toml.allow(*table, "clock", {"ns_per_instruction", "tsc_khz", "wallclock", "steal", "ns_per_spin", "stall_ns", "jump_ns"});
+  toml.allow(*table, "clock",
+             {"ns_per_instruction", "tsc_khz", "wallclock", "steal", "ns_per_spin", "stall_ns", "jump_ns"});
   toml.number(*table, "clock", "ns_per_instruction", 1, 1000, clock.ns_per_instruction);
   toml.number(*table, "clock", "tsc_khz", 1000, 10'000'000, clock.tsc_khz);
   toml.number(*table, "clock", "wallclock", 0, UINT32_MAX, clock.wallclock_s);

@@ -36,7 +36,7 @@ class PctStrategy final : public Strategy {
 
  private:
   Prng prng_;
-  std::array<uint64_t, kMaxActors> priorities_{};
+  std::array<uint64_t, kMaxLanes> priorities_{};
   std::vector<uint64_t> changes_;
   size_t next_change_ = 0;
   uint64_t lowest_ = uint64_t{1} << 62;
