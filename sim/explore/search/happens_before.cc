@@ -22,16 +22,14 @@ void HappensBefore::append(const AccessLog& log) {
   clocks_[index * width_ + own] = step.number;
 }
 
-void HappensBefore::join(std::vector<uint32_t>& clock, size_t step) const {
+void HappensBefore::join(std::vector<uint32_t>& clock, size_t step) const { join(clock.data(), step); }
+
+void HappensBefore::join(uint32_t* clock, size_t step) const {
   const uint32_t* const from = &clocks_[step * width_];
   for (size_t i = 0; i < width_; ++i) clock[i] = std::max(clock[i], from[i]);
 }
 
-void HappensBefore::join_into(size_t target, size_t source) {
-  uint32_t* const to = &clocks_[target * width_];
-  const uint32_t* const from = &clocks_[source * width_];
-  for (size_t i = 0; i < width_; ++i) to[i] = std::max(to[i], from[i]);
-}
+void HappensBefore::join_into(size_t target, size_t source) { join(&clocks_[target * width_], source); }
 
 unsigned HappensBefore::add_column(unsigned lane) {
   if (columns_ == width_) widen();

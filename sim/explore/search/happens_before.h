@@ -39,6 +39,7 @@ class HappensBefore {
 
   unsigned add_column(unsigned lane);
   void widen();
+  void join(uint32_t* clock, size_t step) const;
   void join_into(size_t target, size_t source);
 
   std::array<unsigned, kMaxLanes> column_;  // of a lane; in the order in which lanes first ran

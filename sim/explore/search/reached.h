@@ -1,11 +1,10 @@
-// Reached: for each digest that a search came to, the most preemptions that it had left there. Open addressing, and
-// nobody walks through it: the order of its cells decides nothing.
+// Reached: for each digest that a search came to, the most preemptions that it had left there.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "sim/explore/search/digest.h"
+#include "sim/explore/search/open_table.h"
 
 namespace xensim::sim {
 
@@ -13,36 +12,25 @@ class Reached {
  public:
   // Was it reached before with at least `budget` left? Notes it if not.
   bool known(const Digest& place, unsigned budget) {
-    if (2 * (size_ + 1) > cells_.size()) grow();
-    Cell& cell = find(place);
+    Cell& cell = cells_.cell_of(place);
     if (cell.budget > budget) return true;
-    if (cell.budget == 0) ++size_;
     cell = {place, uint64_t{budget} + 1};
     return false;
   }
 
  private:
   struct Cell {
+    using Key = Digest;
     Digest place;
     uint64_t budget = 0;  // the most, and 1; 0: free
+
+    bool is_free() const { return budget == 0; }
+    bool has(const Digest& wanted) const { return place == wanted; }
+    const Digest& key() const { return place; }
+    static uint64_t hash_of(const Digest& wanted) { return wanted.low; }
   };
 
-  Cell& find(const Digest& place) {
-    size_t at = place.low & (cells_.size() - 1);
-    while (cells_[at].budget != 0 && !(cells_[at].place == place)) at = (at + 1) & (cells_.size() - 1);
-    return cells_[at];
-  }
-
-  void grow() {
-    std::vector<Cell> old(cells_.empty() ? 1024 : 2 * cells_.size());
-    old.swap(cells_);
-    for (const Cell& cell : old) {
-      if (cell.budget != 0) find(cell.place) = cell;
-    }
-  }
-
-  std::vector<Cell> cells_;  // a power of two, at most half of them used
-  size_t size_ = 0;
+  OpenTable<Cell, 1024> cells_;
 };
 
 }  // namespace xensim::sim

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <span>
 #include <string>
 
 #include "sim/explore/search/bounded.h"
@@ -19,32 +20,31 @@ namespace {
 
 constexpr unsigned kEnough = 1000;  // preemptions: no bound
 
-// Calls check(program, everything) for each program of the gate that brute force can deal with.
-template <class Check>
-void for_each_program(uint64_t programs, Check&& check) {
-  for (uint64_t seed = 0; seed < programs; ++seed) {
-    const Program program = generate(seed);
-    const Everything everything = brute_force(program, kMostRuns);
-    if (!everything.complete) continue;
-    INFO("seed ", seed, "\n", describe(program));
-    check(program, everything);
-  }
-}
-
-std::set<Final> bounded_finals(const Program& program, const BoundedOptions& options) {
-  BoundedSearch search(options);
-  return finals_of(program, search);
-}
-
 // The first of the gate's programs, counted from 1, of which holds(program, everything); 0: none.
 template <class Holds>
 uint64_t first_program(uint64_t programs, Holds&& holds) {
   for (uint64_t seed = 0; seed < programs; ++seed) {
     const Program program = generate(seed);
     const Everything everything = brute_force(program, kMostRuns);
-    if (everything.complete && holds(program, everything)) return seed + 1;
+    if (!everything.complete) continue;
+    INFO("seed ", seed, "\n", describe(program));
+    if (holds(program, everything)) return seed + 1;
   }
   return 0;
+}
+
+// Calls check(program, everything) for each program of the gate that brute force can deal with.
+template <class Check>
+void for_each_program(uint64_t programs, Check&& check) {
+  first_program(programs, [&](const Program& program, const Everything& everything) {
+    check(program, everything);
+    return false;
+  });
+}
+
+std::set<Final> bounded_finals(const Program& program, const BoundedOptions& options) {
+  BoundedSearch search(options);
+  return finals_of(program, search);
 }
 
 // The first program, counted from 1, in which the search with this defect finds other states than there are; 0: none.
@@ -69,6 +69,13 @@ struct Seeded {
   ReducerDefect defect;
   std::string name;
 };
+
+void check_caught(std::span<const Seeded> defects, uint64_t (*program_that_catches_it)(ReducerDefect)) {
+  for (const Seeded& seeded : defects) {
+    INFO(seeded.name);
+    CHECK(program_that_catches_it(seeded.defect) > 0);
+  }
+}
 
 }  // namespace
 
@@ -155,10 +162,7 @@ TEST_CASE("the gate catches each seeded defect of reduced search") {
       {ReducerDefect::kSleepNeverWoken, "sleep never woken"},
       {ReducerDefect::kSleepWokenByWrite, "sleep woken by writes alone"},
   };
-  for (const Seeded& seeded : defects) {
-    INFO(seeded.name);
-    CHECK(program_that_catches(seeded.defect) > 0);
-  }
+  check_caught(defects, program_that_catches);
 }
 
 TEST_CASE("the gate catches each seeded defect of bounded search") {
@@ -169,8 +173,5 @@ TEST_CASE("the gate catches each seeded defect of bounded search") {
       {ReducerDefect::kMasksDisjoint, "masks disjoint"},
       {ReducerDefect::kClockIgnored, "clock ignored"},
   };
-  for (const Seeded& seeded : defects) {
-    INFO(seeded.name);
-    CHECK(program_that_catches_in_cache(seeded.defect) > 0);
-  }
+  check_caught(defects, program_that_catches_in_cache);
 }
